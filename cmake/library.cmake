@@ -1,0 +1,98 @@
+# libvkv.so: the C entry points and the backends.
+
+add_library(vkv SHARED
+  src/core/context.cpp
+  src/core/error.cpp
+  src/core/library.cpp
+  src/core/report.cpp
+  src/core/tensor.cpp
+  src/ops/concat_mla_q.cpp
+  src/cpu/concat_mla_q.cpp
+  src/cpu/context.cpp
+  src/cpu/isa.cpp
+  src/cpu/pending.cpp
+  src/cpu/rows.cpp
+  src/cpu/thread_pool.cpp)
+add_library(vkv::vkv ALIAS vkv)
+
+target_include_directories(vkv
+  PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
+  PRIVATE src)
+target_compile_definitions(vkv PRIVATE VKV_BUILDING)
+# Results must not depend on how the compiler fuses a multiply and an add: fused where the source says so, else not.
+target_compile_options(vkv PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+find_package(Threads REQUIRED)
+target_link_libraries(vkv PRIVATE $<BUILD_INTERFACE:vkv_flags> Threads::Threads)
+
+# Only vkv_ names leave the library, with version nodes; the C++ runtime is inside.
+set_target_properties(vkv PROPERTIES
+  VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+  C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+  POSITION_INDEPENDENT_CODE ON
+  LINK_DEPENDS ${PROJECT_SOURCE_DIR}/src/vkv.map)
+target_link_options(vkv PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/src/vkv.map -Wl,--no-undefined -Wl,--exclude-libs,ALL)
+if(NOT VKV_SANITIZE)
+  target_link_options(vkv PRIVATE -static-libstdc++ -static-libgcc)
+else()
+  target_link_options(vkv PRIVATE -Wl,--undefined-version)
+endif()
+
+# Vector units: each file below is compiled once per unit, with VKV_ISA naming the namespace it must put everything into.
+function(vkv_isa_sources)
+  foreach(isa generic avx2 avx512)
+    if(NOT isa STREQUAL generic AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+      continue()
+    endif()
+    if(NOT TARGET vkv_isa_${isa})
+      add_library(vkv_isa_${isa} OBJECT)
+      target_include_directories(vkv_isa_${isa} PRIVATE include src)
+      target_compile_definitions(vkv_isa_${isa} PRIVATE VKV_ISA=${isa} VKV_ISA_${isa})
+      target_compile_options(vkv_isa_${isa} PRIVATE -ffp-contract=off -O3)
+      target_link_libraries(vkv_isa_${isa} PRIVATE vkv_flags)
+      set_target_properties(vkv_isa_${isa} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+                            POSITION_INDEPENDENT_CODE ON)
+      target_sources(vkv PRIVATE $<TARGET_OBJECTS:vkv_isa_${isa}>)
+      target_compile_definitions(vkv PRIVATE VKV_HAS_ISA_${isa})
+    endif()
+    target_sources(vkv_isa_${isa} PRIVATE ${ARGN})
+  endforeach()
+  if(TARGET vkv_isa_avx2)
+    target_compile_options(vkv_isa_avx2 PRIVATE -mavx2 -mfma -mf16c)
+    target_compile_options(vkv_isa_avx512 PRIVATE -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq
+                           -mprefer-vector-width=512)
+  endif()
+endfunction()
+
+vkv_isa_sources(
+  src/cpu/isa/rows.cpp)
+
+# CUDA
+if(VKV_CUDA STREQUAL "AUTO")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    set(vkv_cuda ON)
+  else()
+    set(vkv_cuda OFF)
+  endif()
+else()
+  set(vkv_cuda ${VKV_CUDA})
+endif()
+if(vkv_cuda)
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 90a)
+  endif()
+  enable_language(CUDA)
+  find_package(CUDAToolkit REQUIRED)
+  string(REPLACE ";" "," vkv_arch_list "${CMAKE_CUDA_ARCHITECTURES}")
+  target_sources(vkv PRIVATE src/cuda/context.cpp)
+  target_compile_definitions(vkv PRIVATE
+    VKV_CUDA_BUILD_INFO="cuda sm_${vkv_arch_list}, toolkit ${CUDAToolkit_VERSION_MAJOR}.${CUDAToolkit_VERSION_MINOR}")
+  target_link_libraries(vkv PRIVATE CUDA::cudart_static)
+else()
+  target_sources(vkv PRIVATE src/core/no_cuda.cpp)
+endif()
+message(STATUS "vkv ${PROJECT_VERSION}: CUDA backend ${vkv_cuda} ${CMAKE_CUDA_ARCHITECTURES}")
+
+install(TARGETS vkv EXPORT vkv-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES include/vkv.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

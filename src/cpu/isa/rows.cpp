@@ -1,0 +1,62 @@
+// The row kernels, for one vector unit.
+#include "cpu/rows.hpp"
+
+#include "cpu/isa/number.hpp"
+
+namespace vkv::cpu::VKV_ISA {
+
+namespace {
+
+template <class From, class To>
+void quantize(const void* src, void* dst, int64_t n, float scale) {
+  const auto* in = static_cast<const typename From::Storage*>(src);
+  auto* out = static_cast<typename To::Storage*>(dst);
+  for (int64_t i = 0; i < n; ++i) out[i] = To::encode(From::decode(in[i]) / scale);
+}
+
+template <class From, class To>
+void dequantize(const void* src, void* dst, int64_t n, float scale) {
+  const auto* in = static_cast<const typename From::Storage*>(src);
+  auto* out = static_cast<typename To::Storage*>(dst);
+  for (int64_t i = 0; i < n; ++i) out[i] = To::encode(From::decode(in[i]) * scale);
+}
+
+template <class From>
+float amax(const void* src, int64_t n) {
+  const auto* in = static_cast<const typename From::Storage*>(src);
+  uint32_t largest = 0;  // magnitudes compare like their bits
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t magnitude = as_bits(From::decode(in[i])) & 0x7FFFFFFFu;
+    const uint32_t number = magnitude > 0x7F800000u ? 0 : magnitude;
+    largest = number > largest ? number : largest;
+  }
+  return as_float(largest);
+}
+
+template <class From>
+void widen(const void* src, float* dst, int64_t n) {
+  const auto* in = static_cast<const typename From::Storage*>(src);
+  for (int64_t i = 0; i < n; ++i) dst[i] = From::decode(in[i]);
+}
+
+template <class To>
+void narrow(const float* src, void* dst, int64_t n) {
+  auto* out = static_cast<typename To::Storage*>(dst);
+  for (int64_t i = 0; i < n; ++i) out[i] = To::encode(src[i]);
+}
+
+}  // namespace
+
+extern const RowKernels kRowKernels;
+const RowKernels kRowKernels = {
+    {{quantize<F16, E4M3>, quantize<F16, E5M2>},
+     {quantize<BF16, E4M3>, quantize<BF16, E5M2>},
+     {quantize<F32, E4M3>, quantize<F32, E5M2>}},
+    {{dequantize<E4M3, F16>, dequantize<E4M3, BF16>, dequantize<E4M3, F32>},
+     {dequantize<E5M2, F16>, dequantize<E5M2, BF16>, dequantize<E5M2, F32>}},
+    {amax<F16>, amax<BF16>, amax<F32>},
+    {widen<F16>, widen<BF16>, widen<F32>},
+    {narrow<F16>, narrow<BF16>, narrow<F32>},
+};
+
+}  // namespace vkv::cpu::VKV_ISA

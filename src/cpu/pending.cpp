@@ -1,0 +1,27 @@
+// Rows that are not there yet. Each leaves this file when its op arrives; the file goes with the last.
+#include "cpu/ops.hpp"
+
+namespace vkv::cpu {
+
+namespace {
+[[noreturn]] void pending() { fail(VKV_ERROR_NOT_SUPPORTED, "this op is not on the CPU backend yet"); }
+}  // namespace
+
+std::size_t plan_paged_attention(const Context&, const PagedAttention&) { pending(); }
+void run(const Context&, const PagedAttention&, vkv_stream) { pending(); }
+void run(const Context&, const MergeAttnStates&, vkv_stream) { pending(); }
+void run(const Context&, const ReshapeAndCache&, vkv_stream) { pending(); }
+void run(const Context&, const ReshapeAndCacheFlash&, vkv_stream) { pending(); }
+void run(const Context&, const ConcatAndCacheMla&, vkv_stream) { pending(); }
+void run(const Context&, const ConcatAndCacheMlaRopeFused&, vkv_stream) { pending(); }
+void run(const Context&, const ConvertFp8&, vkv_stream) { pending(); }
+void run(const Context&, const GatherAndMaybeDequantCache&, vkv_stream) { pending(); }
+void run(const Context&, const CpGatherCache&, vkv_stream) { pending(); }
+void run(const Context&, const CpGatherAndUpconvertFp8KvCache&, vkv_stream) { pending(); }
+void run(const Context&, const IndexerKQuantAndCache&, vkv_stream) { pending(); }
+void run(const Context&, const CpGatherIndexerKQuantCache&, vkv_stream) { pending(); }
+void run(const Context&, const SwapBlocks&, vkv_stream) { pending(); }
+void run(const Context&, const SwapBlocksBatch&, vkv_stream) { pending(); }
+void run(const Context&, const CopyBlocks&, vkv_stream) { pending(); }
+
+}  // namespace vkv::cpu

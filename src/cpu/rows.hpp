@@ -1,0 +1,42 @@
+// Row kernels: the conversions that the cache ops are made of, for one packed run of n elements. One table per vector unit.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/isa.hpp"
+#include "vkv.h"
+
+namespace vkv::cpu {
+
+struct RowKernels {
+  // dst[i] = narrow(float32(src[i]) / scale), from f16|bf16|f32 to e4m3|e5m2.
+  using Quantize = void (*)(const void* src, void* dst, int64_t n, float scale);
+  // dst[i] = round(float32(src[i]) * scale), from e4m3|e5m2 to f16|bf16|f32.
+  using Dequantize = void (*)(const void* src, void* dst, int64_t n, float scale);
+  // Largest |src[i]|, NaN passed over; 0 for n = 0.
+  using Amax = float (*)(const void* src, int64_t n);
+  // float32 values of f16|bf16|f32, and back (nearest even).
+  using Widen = void (*)(const void* src, float* dst, int64_t n);
+  using Narrow = void (*)(const float* src, void* dst, int64_t n);
+
+  // Entry for a dtype (pair); the dtypes must be of the kinds named above.
+  Quantize quantize(vkv_dtype from, vkv_dtype to) const { return quantize_[float_index(from)][fp8_index(to)]; }
+  Dequantize dequantize(vkv_dtype from, vkv_dtype to) const { return dequantize_[fp8_index(from)][float_index(to)]; }
+  Amax amax(vkv_dtype from) const { return amax_[float_index(from)]; }
+  Widen widen(vkv_dtype from) const { return widen_[float_index(from)]; }
+  Narrow narrow(vkv_dtype to) const { return narrow_[float_index(to)]; }
+
+  Quantize quantize_[3][2];
+  Dequantize dequantize_[2][3];
+  Amax amax_[3];
+  Widen widen_[3];
+  Narrow narrow_[3];
+
+ private:
+  static int float_index(vkv_dtype d) { return d == VKV_DTYPE_F16 ? 0 : d == VKV_DTYPE_BF16 ? 1 : 2; }
+  static int fp8_index(vkv_dtype d) { return d == VKV_DTYPE_FP8_E4M3 ? 0 : 1; }
+};
+
+const RowKernels& row_kernels(Isa isa);
+
+}  // namespace vkv::cpu

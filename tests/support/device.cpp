@@ -1,0 +1,61 @@
+#include "support/device.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+
+namespace support {
+
+namespace {
+
+class HostMemory final : public Memory {
+ public:
+  void* allocate(std::size_t bytes) override {
+    void* pointer = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+    if (pointer == nullptr) throw std::bad_alloc();
+    return pointer;
+  }
+  void release(void* pointer) override { std::free(pointer); }
+  void to_device(void* device, const void* host, std::size_t bytes) override {
+    if (bytes != 0) std::memcpy(device, host, bytes);
+  }
+  void to_host(void* host, const void* device, std::size_t bytes) override {
+    if (bytes != 0) std::memcpy(host, device, bytes);
+  }
+  bool is_host() const override { return true; }
+};
+
+}  // namespace
+
+Memory& host_memory() {
+  static HostMemory memory;
+  return memory;
+}
+
+OwnedContext cpu_context(int num_threads) {
+  vkv_context_params params = VKV_INIT(vkv_context_params);
+  params.backend = VKV_BACKEND_CPU;
+  params.num_threads = num_threads;
+  vkv_context* ctx = nullptr;
+  if (vkv_context_create(&params, &ctx) != VKV_OK) throw std::runtime_error(vkv_last_error_message());
+  return OwnedContext(ctx);
+}
+
+const std::vector<Device>& devices() {
+  static const std::vector<Device> all = [] {
+    // Three threads even on a machine with fewer cores, so that work is always split.
+    return std::vector<Device>{{"cpu", cpu_context(3).release(), &host_memory(), nullptr}};
+  }();
+  return all;
+}
+
+void synchronize(const Device&) {}
+
+vkv_device_report take_report(const Device& device) {
+  synchronize(device);
+  vkv_device_report report = VKV_INIT(vkv_device_report);
+  if (vkv_context_read_device_report(device.ctx, &report) != VKV_OK) throw std::runtime_error(vkv_last_error_message());
+  return report;
+}
+
+}  // namespace support

@@ -1,0 +1,49 @@
+// Where a test runs: a context and the memory that its tensors live in.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vkv.h"
+
+namespace support {
+
+// Device memory as seen by a test. The CPU's is plain host memory.
+class Memory {
+ public:
+  virtual ~Memory() = default;
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* pointer) = 0;
+  virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;
+  virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;
+  virtual bool is_host() const = 0;
+};
+
+Memory& host_memory();
+
+struct Device {
+  std::string name;  // "cpu", "cuda:0"
+  vkv_context* ctx;
+  Memory* memory;
+  vkv_stream stream;
+};
+
+// Every backend of this machine: the CPU always, CUDA where a GPU is present. Created once, never destroyed.
+const std::vector<Device>& devices();
+
+// A context of its own, destroyed with the object.
+struct ContextDeleter {
+  void operator()(vkv_context* ctx) const { vkv_context_destroy(ctx); }
+};
+using OwnedContext = std::unique_ptr<vkv_context, ContextDeleter>;
+OwnedContext cpu_context(int num_threads);
+
+// Waits for the device's stream; nothing on the CPU.
+void synchronize(const Device& device);
+
+// The device report since the last read.
+vkv_device_report take_report(const Device& device);
+
+}  // namespace support
