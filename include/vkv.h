@@ -37,10 +37,10 @@
  * Streams   CUDA: work is enqueued on `stream` (NULL = the legacy default stream) and may be captured into a CUDA
  *           graph; everything in device memory is read when the graph runs, so contents may change between replays.
  *           CPU: `stream` is ignored and the work is done on return.
- * Threads   All functions are thread-safe. A context is immutable and may be used by any number of threads at once; only
- *           its creation and destruction must not overlap other use. A workspace serves one call in flight.
- * Errors    Every refusal is a status and a sentence (vkv_last_error_message). Nothing is written when a call is refused.
- *           The library never aborts, exits, prints or throws.
+ * Threads   All functions are thread-safe. A context is immutable and may be used by any number of threads at once;
+ *           only its creation and destruction must not overlap other use. A workspace serves one call in flight.
+ * Errors    Every refusal is a status and a sentence (vkv_last_error_message); a refused call writes nothing. The
+ *           library never aborts, exits, prints or throws.
  * Bounds    Slots, block ids, table columns, lengths and offsets that sit in device memory cannot be checked by the
  *           host. Kernels check them: an event outside the tensors writes nothing and reads nothing there, counts as
  *           absent, and is noted in the context's device report (vkv_context_read_device_report).
@@ -54,10 +54,10 @@
  *
  * PAGED CACHES
  *
- * A cache holds num_blocks blocks of block_size tokens. A *slot* is a token's linear address: block = slot / block_size,
- * offset = slot % block_size. A *block table* row lists a sequence's blocks in order, so that token position t of
- * sequence s lives in block table[s][t / block_size] at offset t % block_size. A negative slot means "skip this
- * token" in every writer; a negative block id is an error event, not a marker.
+ * A cache holds num_blocks blocks of block_size tokens. A *slot* is a token's linear address:
+ * block = slot / block_size, offset = slot % block_size. A *block table* row lists a sequence's blocks in order, so that
+ * token position t of sequence s lives in block table[s][t / block_size] at offset t % block_size. A negative slot means
+ * "skip this token" in every writer; a negative block id is an error event, not a marker.
  *
  * Numbers in a narrow cache are stored = x / scale and loaded = stored * scale: a scale is the dequantisation
  * multiplier in every operation. Scales are device memory, read when the work runs. Conversion to a narrow type is the
@@ -308,11 +308,11 @@ enum {
  * bs = blocksparse_block_size, kb = t / bs, qb = p / bs and, with step = blocksparse_head_sliding_step,
  * off = (tp_rank * num_heads + h) * step + 1 if step >= 0, else (tp_rank * num_kv_heads + kv_head) * -step + 1.
  *
- * Promises: (1) batch-invariant: the bits of a row depend on its own query, KV and length, on head counts, dtypes, cache
- * layout, options and the device model, and not on the other sequences, its place among them, max_seq_len, block size,
- * which blocks hold it, the table form, the number of threads or the run; (2) one call, no plan: the host computes nothing
- * from lengths; (3) memory-safe: block ids, columns and lengths out of range count as absent tokens and are reported;
- * (4) bits outside a sequence's valid tokens, stale or NaN, never matter.
+ * Promises: (1) batch-invariant: the bits of a row depend on its own query, KV and length, on head counts, dtypes,
+ * cache layout, options and the device model, and not on the other sequences, its place among them, max_seq_len, block
+ * size, which blocks hold it, the table form, the number of threads or the run; (2) one call, no plan: the host computes
+ * nothing from lengths; (3) memory-safe: block ids, columns and lengths out of range count as absent tokens and are
+ * reported; (4) bits outside a sequence's valid tokens, stale or NaN, never matter.
  */
 typedef struct vkv_paged_attention_params {
   uint32_t struct_size, flags;  /* no flags yet */
@@ -363,17 +363,17 @@ VKV_API vkv_status vkv_paged_attention_workspace_size(const vkv_context* ctx, co
 /* VKV_OK if vkv_paged_attention would take this request here; otherwise its status and sentence. */
 VKV_API vkv_status vkv_paged_attention_supported(const vkv_context* ctx, const vkv_paged_attention_params* params);
 
-/* ---------------------------------------------------------------------------------------------- paged_attention_v1, _v2
+/* ----------------------------------------------------------------------------------------- paged_attention_v1, _v2
  *
- * vLLM's two decode entry points, with vLLM's parameters and x-packed caches: the formula of vkv_paged_attention for one
- * query token a sequence. Both give the same bits. There is no limit on max_seq_len in v1 and no minimum in v2.
+ * vLLM's two decode entry points, with vLLM's parameters and x-packed caches: the formula of vkv_paged_attention for
+ * one query token a sequence. Both give the same bits. There is no limit on max_seq_len in v1 and no minimum in v2.
  */
 typedef struct vkv_paged_attention_v1_params {
   uint32_t struct_size, flags; /* no flags yet */
   vkv_tensor out;              /* [num_seqs, num_heads, head_dim], dtype of query; head_dim packed */
   vkv_tensor query;            /* [num_seqs, num_heads, head_dim] f16|bf16|f32; head_dim packed */
-  vkv_tensor key_cache;        /* [num_blocks, num_kv_heads, head_dim / x, block_size, x]; dtype of query, e4m3 or e5m2 */
-  vkv_tensor value_cache;      /* [num_blocks, num_kv_heads, head_dim, block_size]; dtype of key_cache; own strides */
+  vkv_tensor key_cache;        /* [num_blocks, num_kv_heads, head_dim / x, block_size, x] dtype of query, e4m3, e5m2 */
+  vkv_tensor value_cache;      /* [num_blocks, num_kv_heads, head_dim, block_size] dtype of key_cache; own strides */
   vkv_tensor k_scale;          /* absent (= 1) or [1] f32 */
   vkv_tensor v_scale;          /* absent (= 1) or [1] f32 */
   vkv_tensor block_tables;     /* [num_seqs, max_num_blocks_per_seq] i32; row stride free */
@@ -504,8 +504,8 @@ VKV_API vkv_status vkv_reshape_and_cache_supported(const vkv_context* ctx, const
  * NVFP4 (dtype nvfp4, key f16|bf16, head_dim % 16 == 0): a block's bytes for one side and H heads are
  *     [ H * block_size * head_dim / 2 data bytes | H * block_size * head_dim / 16 scale bytes ]
  * in rows (token, head) that go token-major if the tensor's strides are (token, head) = (H * F, F), head-major if they
- * are (F, block_size * F), F = head_dim / 2 + head_dim / 16 bytes being the tensor's last dimension; the block stride is
- * free. Of each run of 16 elements, with A its largest magnitude (NaN passed over) and all steps in IEEE float32:
+ * are (F, block_size * F), F = head_dim / 2 + head_dim / 16 bytes being the tensor's last dimension; the block stride
+ * is free. Of each run of 16 elements, with A its largest magnitude (NaN passed over) and all steps in IEEE float32:
  *     sf  = e4m3(min((A * (1/6)) * (1/scale), 448))     inv = sf == 0 ? 0 : 1 / (sf * (1 / (1/scale)))
  *     element = e2m1(x * inv), round to nearest even, saturating at 6; NaN stores as +6
  * so that x is about element * sf * scale. Element 2i is the low nibble of byte i. Scale g of a row is byte g of its
@@ -539,8 +539,9 @@ VKV_API vkv_status vkv_reshape_and_cache_flash_supported(const vkv_context* ctx,
  *
  * fp8_ds_mla (kv_lora_rank 512, rope_dim 64, f16|bf16 inputs): an entry is 656 bytes:
  *     [0, 512)    e4m3(x / scale_i)
- *     [512, 528)  four f32 scales, scale_i for dims [128 i, 128 i + 128), from their largest magnitude A (NaN passed over):
- *                 VKV_SCALE_RULE_POW2: 2 ^ ceil(log2(max(A / 448, 1e-4))), exact; VKV_SCALE_RULE_F32: max(A / 448, FLT_MIN)
+ *     [512, 528)  four f32 scales, scale_i for dims [128 i, 128 i + 128), from their largest magnitude A (NaN passed
+ *                 over): VKV_SCALE_RULE_POW2: 2 ^ ceil(log2(max(A / 448, 1e-4))), exact;
+ *                 VKV_SCALE_RULE_F32: max(A / 448, FLT_MIN)
  *     [528, 656)  the 64 rope elements, bits copied
  */
 typedef struct vkv_concat_and_cache_mla_params {
@@ -572,7 +573,7 @@ VKV_API vkv_status vkv_concat_and_cache_mla_supported(const vkv_context* ctx,
 typedef struct vkv_concat_and_cache_mla_rope_fused_params {
   uint32_t struct_size, flags; /* no flags yet */
   vkv_tensor positions;        /* [>= num_tokens] i64 */
-  vkv_tensor q_pe;             /* [>= num_tokens, num_heads, rope_dim] f16|bf16|f32, in place; rope_dim even and packed */
+  vkv_tensor q_pe;             /* [>= num_tokens, num_heads, rope_dim] f16|bf16|f32, in place; rope_dim even, packed */
   vkv_tensor k_pe;             /* [>= num_tokens, rope_dim] dtype of q_pe, in place */
   vkv_tensor kv_c;             /* [>= num_tokens, kv_lora_rank] dtype of q_pe */
   vkv_tensor cos_sin_cache;    /* [max_position, rope_dim] dtype of q_pe: rope_dim / 2 cosines, then as many sines */
@@ -613,7 +614,8 @@ VKV_API vkv_status vkv_convert_fp8_supported(const vkv_context* ctx, const vkv_c
  *
  *     dst[i, :] = src_cache[block_table[r, pos / block_size], pos % block_size, :]       * scale if src_cache is fp8
  *
- * Rows that no sequence owns are left as they are; a row whose column or block id is out of range becomes 0 and is reported.
+ * Rows that no sequence owns are left as they are; a row whose column or block id is out of range becomes 0 and is
+ * reported.
  * (vLLM's token_to_seq is not needed: ownership follows from cu_seq_lens.)
  */
 typedef struct vkv_gather_and_maybe_dequant_cache_params {
@@ -631,8 +633,9 @@ typedef struct vkv_gather_and_maybe_dequant_cache_params {
 VKV_API vkv_status vkv_gather_and_maybe_dequant_cache(const vkv_context* ctx,
                                                       const vkv_gather_and_maybe_dequant_cache_params* params,
                                                       vkv_stream stream);
-VKV_API vkv_status vkv_gather_and_maybe_dequant_cache_supported(const vkv_context* ctx,
-                                                                const vkv_gather_and_maybe_dequant_cache_params* params);
+VKV_API vkv_status
+vkv_gather_and_maybe_dequant_cache_supported(const vkv_context* ctx,
+                                             const vkv_gather_and_maybe_dequant_cache_params* params);
 
 /* ------------------------------------------------------------------------------------------------- cp_gather_cache
  *
@@ -656,8 +659,9 @@ VKV_API vkv_status vkv_cp_gather_cache_supported(const vkv_context* ctx, const v
 /* ---------------------------------------------------------------------------- cp_gather_and_upconvert_fp8_kv_cache
  *
  * Gathers fp8_ds_mla entries and widens them: dst[i, 0:512] = e4m3 * its tile's scale, rounded once; dst[i, 512:576] =
- * the rope bits. Row i belongs to the last sequence r with workspace_starts[r] <= i; the last sequence runs to the end of
- * dst. Rows before workspace_starts[0] are left as they are. pos = i - workspace_starts[r] + seq_starts[r]; out of range as above.
+ * the rope bits. Row i belongs to the last sequence r with workspace_starts[r] <= i; the last sequence runs to the end
+ * of dst. Rows before workspace_starts[0] are left as they are. pos = i - workspace_starts[r] + seq_starts[r]; out of
+ * range as above.
  */
 typedef struct vkv_cp_gather_and_upconvert_fp8_kv_cache_params {
   uint32_t struct_size, flags; /* no flags yet */
@@ -680,9 +684,9 @@ vkv_cp_gather_and_upconvert_fp8_kv_cache_supported(const vkv_context* ctx,
 /* --------------------------------------------------------------------------------------- indexer_k_quant_and_cache
  *
  * Quantises the sparse-attention indexer's keys by blocks of quant_block_size dims. With A a block's largest magnitude
- * (NaN passed over): scale = max(A, 1e-4) / 448, raised to the next power of two by VKV_SCALE_RULE_POW2 (vLLM's "ue8m0"),
- * stored as f32; q = e4m3(x / scale). A cache block's bytes are segregated:
- *     [ block_size * head_dim e4m3 bytes, token-major | block_size * head_dim / quant_block_size f32 scales, token-major ]
+ * (NaN passed over): scale = max(A, 1e-4) / 448, raised to the next power of two by VKV_SCALE_RULE_POW2 (vLLM's
+ * "ue8m0"), stored as f32; q = e4m3(x / scale). A cache block's bytes are segregated, both parts token-major:
+ *     [ block_size * head_dim e4m3 bytes | block_size * head_dim / quant_block_size f32 scales ]
  */
 typedef struct vkv_indexer_k_quant_and_cache_params {
   uint32_t struct_size, flags; /* no flags yet */
@@ -727,7 +731,7 @@ vkv_cp_gather_indexer_k_quant_cache_supported(const vkv_context* ctx,
  */
 typedef struct vkv_concat_mla_q_params {
   uint32_t struct_size, flags; /* no flags yet */
-  vkv_tensor ql_nope;          /* [num_tokens, num_heads, nope_dim] f16|bf16|f32; last dimension packed here and below */
+  vkv_tensor ql_nope;          /* [num_tokens, num_heads, nope_dim] f16|bf16|f32; last dimension packed, also below */
   vkv_tensor q_pe;             /* [num_tokens, num_heads, rope_dim] dtype of ql_nope */
   vkv_tensor q_out;            /* [num_tokens, num_heads, nope_dim + rope_dim] dtype of ql_nope */
 } vkv_concat_mla_q_params;
@@ -739,15 +743,15 @@ VKV_API vkv_status vkv_concat_mla_q_supported(const vkv_context* ctx, const vkv_
 /* ----------------------------------------------------------------------------------------------------- swap_blocks
  *
  * Copies blocks between two pools: for each row (i, j) of block_mapping, block j of dst = block i of src. On CUDA either
- * pool may be device or host memory (pinned to be asynchronous), at least one of them device memory. On the CPU backend both are host memory.
- * Block ids are checked on the host before anything is enqueued; the sentence names the first bad row. Within one
- * call a block that is both a source and a destination, or twice a destination, has unspecified content. Host memory must stay valid until the
- * stream has passed the copies; block_mapping is consumed before return.
+ * pool may be device or host memory (pinned to be asynchronous), at least one of them device memory. On the CPU backend
+ * both are host memory. Block ids are checked on the host before anything is enqueued; the sentence names the first bad
+ * row. Within one call a block that is both a source and a destination, or twice a destination, has unspecified content.
+ * Host memory must stay valid until the stream has passed the copies; block_mapping is consumed before return.
  */
 typedef struct vkv_swap_blocks_params {
   uint32_t struct_size, flags; /* no flags yet */
   vkv_tensor src;              /* [num_src_blocks, ...] any dtype; packed after the first dimension */
-  vkv_tensor dst;              /* [num_dst_blocks, ...] as many bytes a block as src; packed after the first dimension */
+  vkv_tensor dst;              /* [num_dst_blocks, ...] as many bytes a block as src; packed likewise */
   vkv_tensor block_mapping;    /* [num_pairs, 2] i64, host memory, strides free: (block of src, block of dst) */
   int32_t max_sms;             /* CUDA: most multiprocessors that a copy kernel may occupy; 0 = the library's choice */
   int32_t reserved0;
@@ -760,7 +764,8 @@ VKV_API vkv_status vkv_swap_blocks_supported(const vkv_context* ctx, const vkv_s
 /* ----------------------------------------------------------------------------------------------- swap_blocks_batch
  *
  * n independent copies: sizes[i] bytes from address src_ptrs[i] to address dst_ptrs[i]. Addresses and sizes are the
- * caller's word: they cannot be checked beyond null, sign and overflow. Copies must not overlap each other or their source.
+ * caller's word: they cannot be checked beyond null, sign and overflow. Copies must not overlap each other or their
+ * sources.
  */
 #define VKV_SWAP_SOURCE_ORDER_ANY 1u /* sources may be read before earlier work on the stream is done */
 
@@ -781,14 +786,15 @@ VKV_API vkv_status vkv_swap_blocks_batch_supported(const vkv_context* ctx, const
 /* ----------------------------------------------------------------------------------------------------- copy_blocks
  *
  * Copies blocks inside each of many caches (all layers at once): for every cache and every row (i, j) of block_mapping,
- * block j = block i. Also what vLLM calls copy_blocks_mla: leave value_caches absent. A block that is a source of one pair and the
- * destination of another, or the destination of two, has unspecified content; one source may have many destinations.
+ * block j = block i. Also what vLLM calls copy_blocks_mla: leave value_caches absent. A block that is a source of one
+ * pair and the destination of another, or the destination of two, has unspecified content; one source may have many
+ * destinations.
  */
 typedef struct vkv_copy_blocks_params {
   uint32_t struct_size, flags; /* no flags yet */
   vkv_tensor key_caches;       /* [num_layers] i64, host memory: address of each layer's cache */
   vkv_tensor value_caches;     /* absent or [num_layers] i64, host memory: likewise */
-  vkv_tensor block_mapping;    /* [num_pairs, 2] i64, device memory, strides free; ids out of range are skipped, reported */
+  vkv_tensor block_mapping;    /* [num_pairs, 2] i64, device memory, strides free; ids out of range: skipped, reported */
   int64_t num_blocks;          /* of every cache */
   int64_t block_size_in_bytes; /* bytes copied for a block */
   int64_t block_stride_in_bytes; /* from one block to the next; 0 = block_size_in_bytes */
