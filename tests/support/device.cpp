@@ -49,6 +49,22 @@ const std::vector<Device>& devices() {
   return all;
 }
 
+const std::vector<Device>& vector_unit_devices() {
+  static const std::vector<Device> all = [] {
+    const char* given = std::getenv("VKV_CPU_ISA");
+    const std::string before = given != nullptr ? given : "";
+    std::vector<Device> list;
+    for (const char* isa : {"generic", "avx2", "avx512"}) {
+      setenv("VKV_CPU_ISA", isa, 1);
+      list.push_back({std::string("cpu ") + isa, cpu_context(2).release(), &host_memory(), nullptr});
+    }
+    if (given != nullptr) setenv("VKV_CPU_ISA", before.c_str(), 1);
+    else unsetenv("VKV_CPU_ISA");
+    return list;
+  }();
+  return all;
+}
+
 void synchronize(const Device&) {}
 
 vkv_device_report take_report(const Device& device) {

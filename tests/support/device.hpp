@@ -33,6 +33,9 @@ struct Device {
 // Every backend of this machine: the CPU always, CUDA where a GPU is present. Created once, never destroyed.
 const std::vector<Device>& devices();
 
+// The CPU once with each set of vector units, named by it; where the machine lacks one, the best that it has instead.
+const std::vector<Device>& vector_unit_devices();
+
 // A context of its own, destroyed with the object.
 struct ContextDeleter {
   void operator()(vkv_context* ctx) const { vkv_context_destroy(ctx); }
