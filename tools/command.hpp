@@ -1,0 +1,38 @@
+// What the subcommands of vkv share: how one is run, how it refuses a request, where it works.
+#pragma once
+
+#include <cxxopts.hpp>
+#include <stdexcept>
+#include <string>
+
+#include "support/device.hpp"
+
+namespace tools {
+
+// Exit codes. kWrong: the work was done and a check failed. kRefused: the request makes no sense here; nothing was done.
+inline constexpr int kDone = 0, kWrong = 1, kRefused = 2;
+
+// The request makes no sense: main() prints the sentence and exits with kRefused.
+struct Refusal : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Subcommands. argv[0] is the subcommand's name.
+int info(int argc, char** argv);
+
+// Parses; a wrong or stray argument is a Refusal. On --help prints the help and returns false.
+bool parse(cxxopts::Options& options, int argc, char** argv, cxxopts::ParseResult& result);
+
+// --backend auto|cpu|cuda and --threads. auto takes the GPU where the library and the machine have one.
+void add_device_options(cxxopts::Options& options);
+struct OpenDevice {
+  support::OwnedContext owned;  // where the context is not one of support::devices()
+  support::Device device;
+  vkv_context_info info;
+};
+OpenDevice open_device(const cxxopts::ParseResult& result);
+OpenDevice open_device(const std::string& backend, int threads);
+
+vkv_context_info describe(const vkv_context* ctx);
+
+}  // namespace tools
