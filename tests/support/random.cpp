@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <random>
+#include <utility>
 
 namespace support {
 
@@ -36,6 +38,14 @@ double Random::normal() {
 
 int64_t Random::integer(int64_t low, int64_t high) {
   return low + static_cast<int64_t>(bits() % static_cast<uint64_t>(high - low + 1));
+}
+
+std::vector<int64_t> Random::distinct(int64_t count, int64_t limit) {
+  std::vector<int64_t> all(static_cast<std::size_t>(limit));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  for (int64_t i = 0; i < count; ++i) std::swap(all.at(static_cast<std::size_t>(i)), all.at(static_cast<std::size_t>(integer(i, limit - 1))));
+  all.resize(static_cast<std::size_t>(count));
+  return all;
 }
 
 }  // namespace support

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace support {
 
@@ -18,6 +19,8 @@ class Random {
   double uniform(double low, double high);
   double normal();                                       // mean 0, variance 1
   int64_t integer(int64_t low, int64_t high);            // both inclusive
+  // `count` different numbers of [0, limit), in random order: slots, block ids.
+  std::vector<int64_t> distinct(int64_t count, int64_t limit);
 
  private:
   uint64_t state_;
