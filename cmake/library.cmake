@@ -7,10 +7,12 @@ add_library(vkv SHARED
   src/core/report.cpp
   src/core/tensor.cpp
   src/ops/concat_mla_q.cpp
+  src/ops/reshape_and_cache_flash.cpp
   src/cpu/concat_mla_q.cpp
   src/cpu/context.cpp
   src/cpu/isa.cpp
   src/cpu/pending.cpp
+  src/cpu/reshape_and_cache_flash.cpp
   src/cpu/rows.cpp
   src/cpu/thread_pool.cpp)
 add_library(vkv::vkv ALIAS vkv)
