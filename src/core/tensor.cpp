@@ -123,7 +123,7 @@ Arg& Arg::dim_multiple_of(int i, int64_t divisor, const char* why) {
 Arg& Arg::packed_from(int first) {
   int64_t expected = 1;
   for (int i = tensor_.ndim - 1; i >= first; --i) {
-    if (tensor_.shape[i] > 1 && tensor_.stride[i] != expected) {
+    if (tensor_.shape[i] > 1 && tensor_.stride[i] != expected && tensor_.elements() != 0) {
       check_.invalid("%s.stride[%d] is %lld, expected %lld (dimensions from %d on must be packed)", name_, i,
                      static_cast<long long>(tensor_.stride[i]), static_cast<long long>(expected), first);
     }
@@ -149,7 +149,7 @@ Arg& Arg::aligned(int64_t bytes) {
 
 Arg& Arg::written() {
   for (int i = 0; i < tensor_.ndim; ++i) {
-    if (tensor_.shape[i] > 1 && tensor_.stride[i] == 0) {
+    if (tensor_.shape[i] > 1 && tensor_.stride[i] == 0 && tensor_.elements() != 0) {
       check_.invalid("%s.stride[%d] is 0, but the tensor is written", name_, i);
     }
   }

@@ -23,7 +23,10 @@ struct Tensor {
 
   int64_t elements() const {
     int64_t n = 1;
-    for (int i = 0; i < ndim; ++i) n *= shape[i];
+    for (int i = 0; i < ndim; ++i) {
+      if (shape[i] == 0) return 0;
+    }
+    for (int i = 0; i < ndim; ++i) n *= shape[i];  // at most 2^60 where no extent is 0
     return n;
   }
 
@@ -47,7 +50,7 @@ class Arg {
   Arg& dim(int i, int64_t expected, const char* why);
   Arg& dim_at_least(int i, int64_t least, const char* why);
   Arg& dim_multiple_of(int i, int64_t divisor, const char* why);
-  // Dimensions i.. are row-major compact.
+  // Dimensions i.. are row-major compact. Strides of a tensor without elements are not looked at, here and in written().
   Arg& packed_from(int i);
   // Data and all strides but the last are multiples of `bytes`.
   Arg& aligned(int64_t bytes);

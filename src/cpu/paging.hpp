@@ -1,5 +1,5 @@
-// Where a slot or a token position lies in a paged cache. The numbers come from device memory and are trusted by nobody:
-// what is out of range has no place, and is noted in the device report.
+// Where a slot or a token position lies in a paged cache. The numbers come from device memory and are trusted by
+// nobody: what is out of range has no place, and is noted in the device report.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,8 @@ struct Place {
 class Slots {
  public:
   Slots(const Context& ctx, int32_t op, const Tensor& slot_mapping, int64_t num_blocks, int64_t block_size)
-      : report_(self(ctx).report), op_(op), slots_(slot_mapping), block_size_(block_size), capacity_(num_blocks * block_size) {}
+      : report_(self(ctx).report), op_(op), slots_(slot_mapping), block_size_(block_size),
+        capacity_(num_blocks * block_size) {}
 
   // Where token n goes. Nowhere for a negative slot (padding) and for one past the cache (reported).
   std::optional<Place> place(int64_t n) const {
@@ -42,8 +43,8 @@ class BlockTable {
   BlockTable(const Context& ctx, int32_t op, const Tensor& table, int64_t num_blocks, int64_t block_size)
       : report_(self(ctx).report), op_(op), table_(table), num_blocks_(num_blocks), block_size_(block_size) {}
 
-  // The block in a column of a sequence's row. A column outside the table is reported as (sequence, column, columns), a bad
-  // id as (its row-major index in the table, id, num_blocks).
+  // The block in a column of a sequence's row. A column outside the table is reported as (sequence, column, columns), a
+  // bad id as (its row-major index in the table, id, num_blocks).
   std::optional<int64_t> block(int64_t sequence, int64_t column) const {
     const int64_t columns = table_.shape[1];
     if (column < 0 || column >= columns) {

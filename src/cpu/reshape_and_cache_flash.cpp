@@ -1,5 +1,5 @@
-// reshape_and_cache_flash on the CPU: each token's heads are copied or quantised into its slot, all heads in one run where
-// they lie together.
+// reshape_and_cache_flash on the CPU: each token's heads are copied or quantised into its slot, all heads in one run
+// where they lie together.
 #include <cstring>
 
 #include "cpu/ops.hpp"

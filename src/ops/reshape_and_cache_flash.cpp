@@ -19,10 +19,11 @@ struct Op {
       return (tokens <= 1 || cache.stride[1] == token) && (heads <= 1 || cache.stride[2] == head);
     };
     if (strides_are(heads * f, f) || strides_are(f, tokens * f)) return;
-    check.invalid("%s.stride[1] and [2] are %lld and %lld, expected %lld and %lld (token-major) or %lld and %lld (head-major)",
-                  name, static_cast<long long>(cache.stride[1]), static_cast<long long>(cache.stride[2]),
-                  static_cast<long long>(heads * f), static_cast<long long>(f), static_cast<long long>(f),
-                  static_cast<long long>(tokens * f));
+    check.invalid(
+        "%s.stride[1] and [2] are %lld and %lld, expected %lld and %lld (token-major) or %lld and %lld (head-major)",
+        name, static_cast<long long>(cache.stride[1]), static_cast<long long>(cache.stride[2]),
+        static_cast<long long>(heads * f), static_cast<long long>(f), static_cast<long long>(f),
+        static_cast<long long>(tokens * f));
   }
 
   static ReshapeAndCacheFlash check(const Params& p, const Check& check) {
@@ -48,7 +49,8 @@ struct Op {
     int64_t row = q.head_dim;
     const char* why_row = "key.shape[2]";
     if (nvfp4) {
-      if (q.key.dtype == VKV_DTYPE_F32) check.invalid("key.dtype is f32, expected f16 or bf16 (key_cache.dtype is nvfp4)");
+      if (q.key.dtype == VKV_DTYPE_F32)
+        check.invalid("key.dtype is f32, expected f16 or bf16 (key_cache.dtype is nvfp4)");
       key.dim_multiple_of(2, 16, "key_cache.dtype is nvfp4");
       row = q.head_dim / 2 + q.head_dim / 16;
       why_row = "head_dim / 2 + head_dim / 16";
@@ -72,7 +74,8 @@ struct Op {
         check.option("nvfp4_v_scales", p.nvfp4_v_scales, VKV_NVFP4_SCALES_LINEAR, VKV_NVFP4_SCALES_SWIZZLED);
     q.nvfp4_swizzled_v = v_scales == VKV_NVFP4_SCALES_SWIZZLED;
     if (!nvfp4 && p.nvfp4_v_scales != 0) {
-      check.invalid("nvfp4_v_scales is %d, expected 0 (key_cache.dtype is %s)", p.nvfp4_v_scales, dtype_name(q.key_cache.dtype));
+      check.invalid("nvfp4_v_scales is %d, expected 0 (key_cache.dtype is %s)", p.nvfp4_v_scales,
+                    dtype_name(q.key_cache.dtype));
     }
     if (nvfp4) {
       check_nvfp4_strides(check, "key_cache", q.key_cache);
@@ -99,6 +102,7 @@ vkv_status vkv_reshape_and_cache_flash(const vkv_context* ctx, const vkv_reshape
   return vkv::enqueue<vkv::Op>(ctx, params, stream);
 }
 
-vkv_status vkv_reshape_and_cache_flash_supported(const vkv_context* ctx, const vkv_reshape_and_cache_flash_params* params) {
+vkv_status vkv_reshape_and_cache_flash_supported(const vkv_context* ctx,
+                                                 const vkv_reshape_and_cache_flash_params* params) {
   return vkv::supported<vkv::Op>(ctx, params);
 }
