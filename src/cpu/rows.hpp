@@ -18,6 +18,9 @@ struct RowKernels {
   // float32 values of f16|bf16|f32, and back (nearest even).
   using Widen = void (*)(const void* src, float* dst, int64_t n);
   using Narrow = void (*)(const float* src, void* dst, int64_t n);
+  // Rotates the n / 2 pairs of a row in place, each product and each sum rounded to the row's dtype. cos_sin, of the same
+  // dtype, holds n / 2 cosines, then as many sines. The pairs are (i, i + n / 2) for neox, else (2i, 2i + 1).
+  using Rotate = void (*)(void* row, const void* cos_sin, int64_t n);
 
   // Entry for a dtype (pair); the dtypes must be of the kinds named above.
   Quantize quantize(vkv_dtype from, vkv_dtype to) const { return quantize_[float_index(from)][fp8_index(to)]; }
@@ -25,12 +28,14 @@ struct RowKernels {
   Amax amax(vkv_dtype from) const { return amax_[float_index(from)]; }
   Widen widen(vkv_dtype from) const { return widen_[float_index(from)]; }
   Narrow narrow(vkv_dtype to) const { return narrow_[float_index(to)]; }
+  Rotate rotate(vkv_dtype dtype, bool neox) const { return rotate_[float_index(dtype)][neox ? 0 : 1]; }
 
   Quantize quantize_[3][2];
   Dequantize dequantize_[2][3];
   Amax amax_[3];
   Widen widen_[3];
   Narrow narrow_[3];
+  Rotate rotate_[3][2];
 
  private:
   static int float_index(vkv_dtype d) { return d == VKV_DTYPE_F16 ? 0 : d == VKV_DTYPE_BF16 ? 1 : 2; }

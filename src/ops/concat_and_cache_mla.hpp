@@ -16,7 +16,7 @@ struct ConcatAndCacheMla {
   int64_t num_tokens, kv_lora_rank, rope_dim, num_blocks, block_size;
   bool scale_pow2;  // fp8_ds_mla
 
-  bool empty() const { return num_tokens == 0; }
+  bool empty() const { return num_tokens == 0 || kv_lora_rank + rope_dim == 0; }
 };
 
 }  // namespace vkv

@@ -10,7 +10,7 @@ struct ConcatAndCacheMlaRopeFused {
   int64_t num_tokens, num_heads, kv_lora_rank, rope_dim, max_position, num_blocks, block_size;
   bool neox;
 
-  bool empty() const { return num_tokens == 0; }
+  bool empty() const { return num_tokens == 0 || kv_lora_rank + rope_dim == 0; }
 };
 
 }  // namespace vkv

@@ -134,6 +134,21 @@ void Array::fill_bits(Random& random) {
   upload();
 }
 
+void Array::plant_specials(Random& random) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const double values[] = {0, -0.0, std::numeric_limits<double>::quiet_NaN(), infinity, -infinity};
+  const uint64_t codes[] = {1, 2, dtype_ == VKV_DTYPE_F16 ? 0x3FFu : dtype_ == VKV_DTYPE_BF16 ? 0x7Fu : 0x7FFFFFu};
+  for (int64_t i = 0; i < size(); ++i) {
+    if (random.integer(0, 15) != 0) continue;
+    const int64_t kind = random.integer(0, 8);
+    if (kind < 5) set(i, values[kind]);
+    else if (kind < 8) set_bits(i, codes[kind - 5]);
+    else set_bits(i, encode(dtype_, infinity) - 1);
+    if (random.integer(0, 1) != 0) set(i, -at(i));
+  }
+  upload();
+}
+
 void Array::fill_poison() {
   const bool number = !is_integer(dtype_);
   for (int64_t i = 0; i < size(); ++i) {

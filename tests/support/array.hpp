@@ -60,6 +60,8 @@ class Array {
   void fill_integers(const std::vector<int64_t>& values);
   void fill_normal(Random& random, double scale = 1.0);          // floats only
   void fill_bits(Random& random);                                // any bits, NaN and infinity included
+  // At about one element in 16: zeros, NaN, infinities, subnormals and largest values, of either sign. Floats only.
+  void plant_specials(Random& random);
   void fill_poison();                                            // a NaN in float formats, 0xAB bytes in others
 
   void upload();

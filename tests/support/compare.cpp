@@ -1,5 +1,6 @@
 #include "support/compare.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -50,6 +51,11 @@ std::string Difference::text() const {
   if (!same_specials) out << "NaN or infinity differs first at " << first_special << "; ";
   out << "relative L2 " << relative_l2 << ", worst " << worst << " at " << worst_at;
   return out.str();
+}
+
+int64_t first_difference(const std::vector<uint8_t>& got, const std::vector<uint8_t>& want) {
+  const auto at = std::mismatch(got.begin(), got.end(), want.begin(), want.end());
+  return at.first == got.end() && at.second == want.end() ? -1 : at.first - got.begin();
 }
 
 }  // namespace support

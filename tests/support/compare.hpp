@@ -23,6 +23,9 @@ Difference compare(const std::vector<double>& got, const std::vector<double>& wa
 // All elements of `got`, row-major, against `want`.
 Difference compare(const Array& got, const std::vector<double>& want);
 
+// Position of the first byte in which two images differ; -1 where they are the same.
+int64_t first_difference(const std::vector<uint8_t>& got, const std::vector<uint8_t>& want);
+
 }  // namespace support
 
 // One line in a test: got must match want within a relative L2 error and an absolute worst error.

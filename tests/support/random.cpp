@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <utility>
@@ -45,6 +46,14 @@ std::vector<int64_t> Random::distinct(int64_t count, int64_t limit) {
   std::iota(all.begin(), all.end(), int64_t{0});
   for (int64_t i = 0; i < count; ++i) std::swap(all.at(static_cast<std::size_t>(i)), all.at(static_cast<std::size_t>(integer(i, limit - 1))));
   all.resize(static_cast<std::size_t>(count));
+  return all;
+}
+
+std::vector<int64_t> Random::slots(int64_t tokens, int64_t capacity) {
+  std::vector<int64_t> all = distinct(tokens, capacity);
+  for (int64_t& slot : all) {
+    if (integer(0, 5) == 0) slot = integer(0, 1) == 0 ? -1 : std::numeric_limits<int64_t>::min() + slot;
+  }
   return all;
 }
 

@@ -21,6 +21,8 @@ class Random {
   int64_t integer(int64_t low, int64_t high);            // both inclusive
   // `count` different numbers of [0, limit), in random order: slots, block ids.
   std::vector<int64_t> distinct(int64_t count, int64_t limit);
+  // A slot mapping for a cache of `capacity` slots: different slots, about one in six of them negative instead.
+  std::vector<int64_t> slots(int64_t tokens, int64_t capacity);
 
  private:
   uint64_t state_;

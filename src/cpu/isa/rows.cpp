@@ -45,6 +45,27 @@ void narrow(const float* src, void* dst, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = To::encode(src[i]);
 }
 
+// x * c + y * s. float32 products of f16 and bf16 are exact, and their float32 sums round again without harm (24 bits are
+// at least 2 * 11 + 2), so encode() makes each step's one rounding.
+template <class T>
+typename T::Storage dot2(float x, float c, float y, float s) {
+  return T::encode(T::decode(T::encode(x * c)) + T::decode(T::encode(y * s)));
+}
+
+template <class T, bool kNeox>
+void rotate(void* row, const void* cos_sin, int64_t n) {
+  const int64_t half = n / 2, pair = kNeox ? 1 : 2;
+  auto* __restrict x = static_cast<typename T::Storage*>(row);
+  auto* __restrict y = x + (kNeox ? half : 1);
+  const auto* __restrict cosines = static_cast<const typename T::Storage*>(cos_sin);
+  const auto* __restrict sines = cosines + half;
+  for (int64_t i = 0; i < half; ++i) {
+    const float a = T::decode(x[pair * i]), b = T::decode(y[pair * i]), c = T::decode(cosines[i]), s = T::decode(sines[i]);
+    x[pair * i] = dot2<T>(a, c, -b, s);
+    y[pair * i] = dot2<T>(b, c, a, s);
+  }
+}
+
 }  // namespace
 
 extern const RowKernels kRowKernels;
@@ -57,6 +78,7 @@ const RowKernels kRowKernels = {
     {amax<F16>, amax<BF16>, amax<F32>},
     {widen<F16>, widen<BF16>, widen<F32>},
     {narrow<F16>, narrow<BF16>, narrow<F32>},
+    {{rotate<F16, true>, rotate<F16, false>}, {rotate<BF16, true>, rotate<BF16, false>}, {rotate<F32, true>, rotate<F32, false>}},
 };
 
 }  // namespace vkv::cpu::VKV_ISA
