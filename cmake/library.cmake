@@ -9,9 +9,9 @@ add_library(vkv SHARED
   src/ops/concat_and_cache_mla.cpp
   src/ops/concat_and_cache_mla_rope_fused.cpp
   src/ops/concat_mla_q.cpp
+  src/ops/reshape_and_cache_flash.cpp
   src/cpu/concat_and_cache_mla.cpp
   src/cpu/concat_and_cache_mla_rope_fused.cpp
-  src/ops/reshape_and_cache_flash.cpp
   src/cpu/concat_mla_q.cpp
   src/cpu/context.cpp
   src/cpu/isa.cpp
