@@ -9,11 +9,13 @@ add_library(vkv SHARED
   src/ops/concat_and_cache_mla.cpp
   src/ops/concat_and_cache_mla_rope_fused.cpp
   src/ops/concat_mla_q.cpp
+  src/ops/convert_fp8.cpp
   src/ops/reshape_and_cache_flash.cpp
   src/cpu/concat_and_cache_mla.cpp
   src/cpu/concat_and_cache_mla_rope_fused.cpp
   src/cpu/concat_mla_q.cpp
   src/cpu/context.cpp
+  src/cpu/convert_fp8.cpp
   src/cpu/isa.cpp
   src/cpu/pending.cpp
   src/cpu/reshape_and_cache_flash.cpp
@@ -53,7 +55,8 @@ function(vkv_isa_sources)
       add_library(vkv_isa_${isa} OBJECT)
       target_include_directories(vkv_isa_${isa} PRIVATE include src)
       target_compile_definitions(vkv_isa_${isa} PRIVATE VKV_ISA=${isa} VKV_ISA_${isa})
-      target_compile_options(vkv_isa_${isa} PRIVATE -ffp-contract=off -O3)
+      # Nobody looks at floating-point exceptions; selecting between two results is then free of branches.
+      target_compile_options(vkv_isa_${isa} PRIVATE -ffp-contract=off -fno-trapping-math -O3)
       target_link_libraries(vkv_isa_${isa} PRIVATE vkv_flags)
       set_target_properties(vkv_isa_${isa} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
                             POSITION_INDEPENDENT_CODE ON)

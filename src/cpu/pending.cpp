@@ -11,7 +11,6 @@ std::size_t plan_paged_attention(const Context&, const PagedAttention&) { pendin
 void run(const Context&, const PagedAttention&, vkv_stream) { pending(); }
 void run(const Context&, const MergeAttnStates&, vkv_stream) { pending(); }
 void run(const Context&, const ReshapeAndCache&, vkv_stream) { pending(); }
-void run(const Context&, const ConvertFp8&, vkv_stream) { pending(); }
 void run(const Context&, const GatherAndMaybeDequantCache&, vkv_stream) { pending(); }
 void run(const Context&, const CpGatherCache&, vkv_stream) { pending(); }
 void run(const Context&, const CpGatherAndUpconvertFp8KvCache&, vkv_stream) { pending(); }
