@@ -15,6 +15,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"info", "the library, the devices of this machine, and what each operation supports on them", tools::info},
+    {"bench", "verifies, then times the operations; bytes per second beside what the machine can do", tools::bench},
 };
 
 int usage(std::FILE* to, int code) {

@@ -1,0 +1,71 @@
+// Tensors of a benchmark: device memory without a host image, filled at the speed of memcpy, of which small parts can be
+// brought back for verification.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/array.hpp"
+
+namespace bench {
+
+using support::Shape;
+
+// Bytes that stand for plausible content: units (an element, or a whole cache entry or block) that may be put together in
+// any order.
+struct Pattern {
+  std::vector<uint8_t> bytes;
+  int64_t unit;
+};
+// Normal numbers of a float format, random bytes of any other.
+const Pattern& pattern(vkv_dtype dtype);
+
+// Positions along one dimension; empty = all.
+using Pick = std::vector<int64_t>;
+// A few positions of [0, n): both ends, and some between.
+Pick some_of(int64_t n, support::Random& random, int count = 5);
+
+class Tensor {
+ public:
+  Tensor() = default;  // absent
+  // Strides in elements; empty = row-major compact.
+  Tensor(const support::Device& device, vkv_dtype dtype, Shape shape, Shape stride = {});
+
+  vkv_tensor view() const;
+  int64_t bytes() const { return bytes_; }  // gaps between strides included
+  int64_t dim(int i) const { return shape_[static_cast<std::size_t>(i)]; }
+
+  void fill(const Pattern& pattern, support::Random& random);
+  void fill(support::Random& random) { fill(pattern(dtype_), random); }
+  void zero();
+  void set(const std::vector<int32_t>& values);
+  void set(const std::vector<int64_t>& values);
+  void set(const std::vector<float>& values);
+
+  // The picked part as a compact array on the host, for the reference.
+  support::Array sample(const std::vector<Pick>& picks) const;
+
+ private:
+  void set_bytes(const void* bytes, std::size_t size);
+
+  support::Memory* memory_ = nullptr;
+  std::shared_ptr<void> data_;
+  vkv_dtype dtype_ = 0;
+  Shape shape_, stride_;
+  int64_t bytes_ = 0;
+};
+
+// Arrays on the host for references and samples.
+const support::Device& sample_device();
+support::Array integers(vkv_dtype dtype, const std::vector<int64_t>& values);
+
+// Which of `count` blocks a tensor's logical blocks are, in random order.
+std::vector<int64_t> permutation(int64_t count, support::Random& random);
+
+// Empty, or a sentence that names the first element whose bits differ.
+std::string compare_bits(const char* name, const support::Array& got, const support::Array& want);
+std::string compare_bits(const char* name, const support::Array& got, const std::vector<uint64_t>& want);
+
+}  // namespace bench
