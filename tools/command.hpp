@@ -20,6 +20,7 @@ struct Refusal : std::runtime_error {
 // Subcommands. argv[0] is the subcommand's name.
 int info(int argc, char** argv);
 int bench(int argc, char** argv);
+int check(int argc, char** argv);
 
 // Parses; a wrong or stray argument is a Refusal. On --help prints the help and returns false.
 bool parse(cxxopts::Options& options, int argc, char** argv, cxxopts::ParseResult& result);

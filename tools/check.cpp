@@ -1,0 +1,156 @@
+// vkv check: every case that the tests have, on this machine's devices, against the reference. For bug reports: one line
+// an operation and device.
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cases/concat_mla_q.hpp"
+#include "cases/reshape_and_cache_flash.hpp"
+#include "support/reference/concat_mla_q.hpp"
+#include "support/reference/reshape_and_cache_flash.hpp"
+#include "tools/command.hpp"
+
+namespace tools {
+
+namespace {
+
+using support::Array;
+using support::Device;
+
+// Outcomes of an operation's cases on one device. A case is named by its place in the list and its name there.
+struct Outcome {
+  std::string op, device;
+  int cases = 0, passed = 0;
+  std::vector<std::pair<std::string, std::string>> failed;   // case, what is wrong
+  std::map<std::string, std::vector<std::string>> skipped;   // why, cases
+};
+
+class Checker {
+ public:
+  Checker(const Device& device, const std::vector<std::string>& ops) : device_(device), ops_(ops) {}
+
+  // `compare` is called after the operation ran, when the host images still hold what they held before it: it works out
+  // what the reference makes of them, downloads, and says what differs (empty: nothing).
+  template <class Problem, class Case, class Params, class Compare>
+  void op(const char* name, const std::vector<Case>& cases,
+          vkv_status (*call)(const vkv_context*, const Params*, vkv_stream), Compare compare) {
+    const auto matches = [&](const std::string& part) { return std::string(name).find(part) != std::string::npos; };
+    if (std::none_of(ops_.begin(), ops_.end(), matches)) return;
+    Outcome outcome{name, device_.name, 0, 0, {}, {}};
+    for (const Case& c : cases) {
+      const std::string which = "case " + std::to_string(outcome.cases) + " (" + c.name + ")";
+      support::Random random(static_cast<uint64_t>(outcome.cases++));
+      Problem problem(device_, c, random);
+      const Params params = problem.params();
+      const vkv_status status = call(device_.ctx, &params, device_.stream);
+      if (status / 100 == 2) {
+        outcome.skipped[vkv_last_error_message()].push_back(which);
+        continue;
+      }
+      std::string wrong = status == VKV_OK ? "" : vkv_last_error_message();
+      if (status == VKV_OK) {
+        support::synchronize(device_);
+        wrong = compare(problem);
+        const vkv_device_report report = support::take_report(device_);
+        if (wrong.empty() && report.count != 0) wrong = std::string("reported ") + report.message;
+      }
+      if (wrong.empty()) ++outcome.passed;
+      else outcome.failed.emplace_back(which, wrong);
+    }
+    outcomes_.push_back(std::move(outcome));
+  }
+
+  const std::vector<Outcome>& outcomes() const { return outcomes_; }
+
+ private:
+  Device device_;
+  std::vector<std::string> ops_;
+  std::vector<Outcome> outcomes_;
+};
+
+// All bytes of an output, guards and gaps included, against its image as the reference leaves it.
+std::string compare_image(const char* name, Array& output, const std::vector<uint8_t>& want) {
+  output.download();
+  const std::vector<uint8_t>& got = output.image();
+  const auto first = std::mismatch(got.begin(), got.end(), want.begin()).first;
+  if (first == got.end()) return "";
+  return std::string(name) + " differs from the reference at byte " + std::to_string(first - got.begin()) + " of " +
+         std::to_string(got.size());
+}
+
+// An output whose host image the reference wrote to.
+std::string compare_image(const char* name, Array& output) {
+  const std::vector<uint8_t> want = output.image();
+  return compare_image(name, output, want);
+}
+
+std::string compare_elements(const char* name, Array& output, const std::vector<uint64_t>& want) {
+  for (int64_t i = 0; i < output.size(); ++i) output.set_bits(i, want.at(static_cast<std::size_t>(i)));
+  return compare_image(name, output);
+}
+
+void check_all(Checker& check) {
+  check.op<cases::ReshapeAndCacheFlashProblem>(
+      "reshape_and_cache_flash", cases::reshape_and_cache_flash(), vkv_reshape_and_cache_flash, [](auto& p) {
+        reference::reshape_and_cache_flash(p.key, p.slots, p.k_scale, p.key_cache(), 0);
+        reference::reshape_and_cache_flash(p.value, p.slots, p.v_scale, p.value_cache(), p.value_plane());
+        const std::vector<uint8_t> want = p.value_cache().image();
+        const std::string wrong = compare_image("key_cache", p.key_cache());
+        return wrong.empty() ? compare_image("value_cache", p.value_cache(), want) : wrong;
+      });
+  check.op<cases::ConcatMlaQProblem>("concat_mla_q", cases::concat_mla_q(), vkv_concat_mla_q, [](auto& p) {
+    return compare_elements("q_out", p.q_out, reference::concat_mla_q(p.ql_nope, p.q_pe));
+  });
+}
+
+void print(const Outcome& o) {
+  std::printf("%-6s %-40s %3d cases, %d passed", o.device.c_str(), o.op.c_str(), o.cases, o.passed);
+  for (const auto& [why, cases] : o.skipped) std::printf(", %zu skipped: %s", cases.size(), why.c_str());
+  if (!o.failed.empty()) {
+    std::printf(", %zu FAILED, first %s: %s", o.failed.size(), o.failed.front().first.c_str(), o.failed.front().second.c_str());
+  }
+  std::printf("\n");
+}
+
+nlohmann::ordered_json to_json(const Outcome& o) {
+  nlohmann::ordered_json out = {{"op", o.op}, {"device", o.device}, {"cases", o.cases}, {"passed", o.passed}};
+  out["failed"] = nlohmann::ordered_json::array();
+  for (const auto& [which, wrong] : o.failed) out["failed"].push_back({{"case", which}, {"wrong", wrong}});
+  out["skipped"] = nlohmann::ordered_json::array();
+  for (const auto& [why, cases] : o.skipped) out["skipped"].push_back({{"why", why}, {"cases", cases}});
+  return out;
+}
+
+}  // namespace
+
+int check(int argc, char** argv) {
+  cxxopts::Options options("vkv check", "Runs every case of the tests on this machine's devices and compares with the reference");
+  options.add_options()("op", "Only operations with this in their name; may be repeated",
+                        cxxopts::value<std::vector<std::string>>()->default_value(""))("json", "Print JSON");
+  cxxopts::ParseResult given;
+  if (!parse(options, argc, argv, given)) return kDone;
+  const bool json = given.count("json") != 0;
+
+  nlohmann::ordered_json all = {{"build", vkv_build_info()}, {"seed", support::process_seed()}, {"operations", nlohmann::ordered_json::array()}};
+  if (!json) std::printf("%s\n", vkv_build_info());
+  bool wrong = false, any = false;
+  for (const Device& device : support::devices()) {
+    if (!json) std::printf("%s: %s\n", device.name.c_str(), describe(device.ctx).name);
+    Checker checker(device, given["op"].as<std::vector<std::string>>());
+    check_all(checker);
+    for (const Outcome& outcome : checker.outcomes()) {
+      any = true;
+      wrong = wrong || !outcome.failed.empty();
+      if (json) all["operations"].push_back(to_json(outcome));
+      else print(outcome);
+    }
+  }
+  if (!any) throw Refusal("no operation has this name");
+  if (json) std::cout << all.dump(2) << '\n';
+  else if (wrong) std::printf("VKV_TEST_SEED=%llu repeats this run\n", static_cast<unsigned long long>(support::process_seed()));
+  return wrong ? kWrong : kDone;
+}
+
+}  // namespace tools
