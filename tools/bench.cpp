@@ -14,6 +14,7 @@ namespace bench {
 
 Cases all_cases() {
   Cases cases;
+  add_writer_cases(cases);
   add_mla_cases(cases);
   return cases;
 }

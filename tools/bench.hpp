@@ -57,6 +57,7 @@ inline void require(vkv_status status) {
 
 // The cases of each family of operations.
 using Cases = std::vector<Case>;
+void add_writer_cases(Cases& cases);
 void add_mla_cases(Cases& cases);
 Cases all_cases();
 

@@ -132,6 +132,12 @@ const support::Device& sample_device() {
   return host;
 }
 
+support::Array zeros(vkv_dtype dtype, const Shape& shape) {
+  support::Array all(sample_device(), dtype, shape);
+  for (int64_t i = 0; i < all.size(); ++i) all.set_bits(i, 0);
+  return all;
+}
+
 support::Array integers(vkv_dtype dtype, const std::vector<int64_t>& values) {
   support::Array all(sample_device(), dtype, {static_cast<int64_t>(values.size())});
   all.fill_integers(values);
@@ -145,6 +151,38 @@ std::vector<int64_t> permutation(int64_t count, support::Random& random) {
     std::swap(all[static_cast<std::size_t>(i)], all[static_cast<std::size_t>(random.integer(0, i))]);
   }
   return all;
+}
+
+Slots::Slots(int64_t tokens, int64_t block_size, bool scattered, support::Random& random) {
+  constexpr int64_t kDecode = 128;
+  const bool decode = tokens <= kDecode;
+  num_blocks = decode ? 2 * tokens : (tokens + block_size - 1) / block_size;
+  if (scattered) {
+    slots = permutation(num_blocks * block_size, random);
+    slots.resize(static_cast<std::size_t>(tokens));
+    return;
+  }
+  const std::vector<int64_t> blocks = permutation(num_blocks, random);
+  for (int64_t n = 0; n < tokens; ++n) {
+    const int64_t block = blocks[static_cast<std::size_t>(decode ? n : n / block_size)];
+    slots.push_back(block * block_size + (decode ? random.integer(0, block_size - 1) : n % block_size));
+  }
+}
+
+SlotSample::SlotSample(const std::vector<int64_t>& all, int64_t block_size, support::Random& random) {
+  for (const int64_t token : some_of(static_cast<int64_t>(all.size()), random)) {
+    blocks.push_back(all[static_cast<std::size_t>(token)] / block_size);
+  }
+  std::sort(blocks.begin(), blocks.end());
+  blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
+  std::vector<int64_t> moved;
+  for (std::size_t n = 0; n < all.size(); ++n) {
+    const auto block = std::lower_bound(blocks.begin(), blocks.end(), all[n] / block_size);
+    if (block == blocks.end() || *block != all[n] / block_size) continue;
+    tokens.push_back(static_cast<int64_t>(n));
+    moved.push_back((block - blocks.begin()) * block_size + all[n] % block_size);
+  }
+  slots = integers(VKV_DTYPE_I64, moved);
 }
 
 namespace {

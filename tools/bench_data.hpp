@@ -59,10 +59,26 @@ class Tensor {
 
 // Arrays on the host for references and samples.
 const support::Device& sample_device();
+support::Array zeros(vkv_dtype dtype, const Shape& shape);
 support::Array integers(vkv_dtype dtype, const std::vector<int64_t>& values);
 
-// Which of `count` blocks a tensor's logical blocks are, in random order.
+// 0 .. count - 1 in random order.
 std::vector<int64_t> permutation(int64_t count, support::Random& random);
+
+// Where a writer's tokens go. Up to 128 tokens are a decode step: each in a block of its own. More are prefill: they fill
+// blocks that lie in random order, or, if `scattered`, slots in random order.
+struct Slots {
+  Slots(int64_t tokens, int64_t block_size, bool scattered, support::Random& random);
+  int64_t num_blocks;
+  std::vector<int64_t> slots;
+};
+
+// A few blocks of a written cache with all the tokens that went into them: a small problem for the reference.
+struct SlotSample {
+  SlotSample(const std::vector<int64_t>& slots, int64_t block_size, support::Random& random);
+  Pick blocks, tokens;
+  support::Array slots;  // of `tokens`, in a cache of `blocks` alone
+};
 
 // Empty, or a sentence that names the first element whose bits differ.
 std::string compare_bits(const char* name, const support::Array& got, const support::Array& want);
