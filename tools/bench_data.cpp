@@ -144,25 +144,15 @@ support::Array integers(vkv_dtype dtype, const std::vector<int64_t>& values) {
   return all;
 }
 
-std::vector<int64_t> permutation(int64_t count, support::Random& random) {
-  std::vector<int64_t> all(static_cast<std::size_t>(count));
-  std::iota(all.begin(), all.end(), int64_t{0});
-  for (int64_t i = count - 1; i > 0; --i) {
-    std::swap(all[static_cast<std::size_t>(i)], all[static_cast<std::size_t>(random.integer(0, i))]);
-  }
-  return all;
-}
-
 Slots::Slots(int64_t tokens, int64_t block_size, bool scattered, support::Random& random) {
   constexpr int64_t kDecode = 128;
   const bool decode = tokens <= kDecode;
   num_blocks = decode ? 2 * tokens : (tokens + block_size - 1) / block_size;
   if (scattered) {
-    slots = permutation(num_blocks * block_size, random);
-    slots.resize(static_cast<std::size_t>(tokens));
+    slots = random.distinct(tokens, num_blocks * block_size);
     return;
   }
-  const std::vector<int64_t> blocks = permutation(num_blocks, random);
+  const std::vector<int64_t> blocks = random.distinct(num_blocks, num_blocks);
   for (int64_t n = 0; n < tokens; ++n) {
     const int64_t block = blocks[static_cast<std::size_t>(decode ? n : n / block_size)];
     slots.push_back(block * block_size + (decode ? random.integer(0, block_size - 1) : n % block_size));

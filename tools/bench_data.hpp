@@ -62,9 +62,6 @@ const support::Device& sample_device();
 support::Array zeros(vkv_dtype dtype, const Shape& shape);
 support::Array integers(vkv_dtype dtype, const std::vector<int64_t>& values);
 
-// 0 .. count - 1 in random order.
-std::vector<int64_t> permutation(int64_t count, support::Random& random);
-
 // Where a writer's tokens go. Up to 128 tokens are a decode step: each in a block of its own. More are prefill: they fill
 // blocks that lie in random order, or, if `scattered`, slots in random order.
 struct Slots {

@@ -1,13 +1,20 @@
 // vkv check: every case that the tests have, on this machine's devices, against the reference. For bug reports: one line
 // an operation and device.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cases/concat_and_cache_mla.hpp"
+#include "cases/concat_and_cache_mla_rope_fused.hpp"
 #include "cases/concat_mla_q.hpp"
 #include "cases/reshape_and_cache_flash.hpp"
+#include "support/compare.hpp"
+#include "support/reference/concat_and_cache_mla.hpp"
+#include "support/reference/concat_and_cache_mla_rope_fused.hpp"
 #include "support/reference/concat_mla_q.hpp"
 #include "support/reference/reshape_and_cache_flash.hpp"
 #include "tools/command.hpp"
@@ -70,20 +77,22 @@ class Checker {
   std::vector<Outcome> outcomes_;
 };
 
-// All bytes of an output, guards and gaps included, against its image as the reference leaves it.
-std::string compare_image(const char* name, Array& output, const std::vector<uint8_t>& want) {
+// An output: all bytes of its memory, guards and gaps included, are what the reference made of its host image.
+std::string compare_image(const char* name, Array& output, std::vector<uint8_t> (*normal)(Array&) = nullptr) {
+  const auto image = [&] { return normal == nullptr ? output.image() : normal(output); };
+  const std::vector<uint8_t> want = image();
   output.download();
-  const std::vector<uint8_t>& got = output.image();
-  const auto first = std::mismatch(got.begin(), got.end(), want.begin()).first;
-  if (first == got.end()) return "";
-  return std::string(name) + " differs from the reference at byte " + std::to_string(first - got.begin()) + " of " +
-         std::to_string(got.size());
+  const int64_t at = support::first_difference(image(), want);
+  if (at < 0) return "";
+  return std::string(name) + " differs from the reference at byte " + std::to_string(at) + " of " + std::to_string(want.size());
 }
 
-// An output whose host image the reference wrote to.
-std::string compare_image(const char* name, Array& output) {
-  const std::vector<uint8_t> want = output.image();
-  return compare_image(name, output, want);
+// Which NaN a sum of NaNs or infinities gives is the machine's choice: all become the same.
+std::vector<uint8_t> with_one_nan(Array& array) {
+  for (int64_t i = 0; i < array.size(); ++i) {
+    if (std::isnan(array.at(i))) array.set(i, std::numeric_limits<double>::quiet_NaN());
+  }
+  return array.image();
 }
 
 std::string compare_elements(const char* name, Array& output, const std::vector<uint64_t>& want) {
@@ -91,14 +100,33 @@ std::string compare_elements(const char* name, Array& output, const std::vector<
   return compare_image(name, output);
 }
 
+std::string first_of(std::initializer_list<std::string> sentences) {
+  for (const std::string& sentence : sentences) {
+    if (!sentence.empty()) return sentence;
+  }
+  return "";
+}
+
 void check_all(Checker& check) {
   check.op<cases::ReshapeAndCacheFlashProblem>(
       "reshape_and_cache_flash", cases::reshape_and_cache_flash(), vkv_reshape_and_cache_flash, [](auto& p) {
         reference::reshape_and_cache_flash(p.key, p.slots, p.k_scale, p.key_cache(), 0);
         reference::reshape_and_cache_flash(p.value, p.slots, p.v_scale, p.value_cache(), p.value_plane());
-        const std::vector<uint8_t> want = p.value_cache().image();
-        const std::string wrong = compare_image("key_cache", p.key_cache());
-        return wrong.empty() ? compare_image("value_cache", p.value_cache(), want) : wrong;
+        std::string wrong;
+        for (Array& cache : p.caches) wrong = first_of({wrong, compare_image("the cache", cache)});
+        return wrong;
+      });
+  check.op<cases::ConcatAndCacheMlaProblem>(
+      "concat_and_cache_mla", cases::concat_and_cache_mla(), vkv_concat_and_cache_mla, [](auto& p) {
+        reference::concat_and_cache_mla(p.kv_c, p.k_pe, p.slot_mapping, p.scale, p.scale_rule, p.kv_cache);
+        return compare_image("kv_cache", p.kv_cache);
+      });
+  check.op<cases::ConcatAndCacheMlaRopeFusedProblem>(
+      "concat_and_cache_mla_rope_fused", cases::concat_and_cache_mla_rope_fused(), vkv_concat_and_cache_mla_rope_fused, [](auto& p) {
+        reference::concat_and_cache_mla_rope_fused(p.positions, p.q_pe, p.k_pe, p.kv_c, p.cos_sin_cache, p.slot_mapping,
+                                                   p.kv_cache_scale, p.style, p.kv_cache);
+        return first_of({compare_image("q_pe", p.q_pe, with_one_nan), compare_image("k_pe", p.k_pe, with_one_nan),
+                         compare_image("kv_cache", p.kv_cache, with_one_nan)});
       });
   check.op<cases::ConcatMlaQProblem>("concat_mla_q", cases::concat_mla_q(), vkv_concat_mla_q, [](auto& p) {
     return compare_elements("q_out", p.q_out, reference::concat_mla_q(p.ql_nope, p.q_pe));
