@@ -26,6 +26,15 @@ bool parse(cxxopts::Options& options, int argc, char** argv, cxxopts::ParseResul
   return true;
 }
 
+int64_t integer_option(const cxxopts::ParseResult& result, const std::string& name, int64_t least, int64_t most) {
+  const auto value = result[name].as<int64_t>();
+  if (value < least || value > most) {
+    throw Refusal("--" + name + " is " + std::to_string(value) + ", expected " + std::to_string(least) + " to " +
+                  std::to_string(most));
+  }
+  return value;
+}
+
 void add_device_options(cxxopts::Options& options) {
   options.add_options()("backend", "Where to run: auto, cpu or cuda", cxxopts::value<std::string>()->default_value("auto"))(
       "threads", "Threads of the CPU backend; 0 = one for each CPU", cxxopts::value<int>()->default_value("0"));

@@ -1,9 +1,12 @@
 // What the subcommands of vkv share: how one is run, how it refuses a request, where it works.
 #pragma once
 
+#include <cstdint>
 #include <cxxopts.hpp>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "support/device.hpp"
 
@@ -21,9 +24,25 @@ struct Refusal : std::runtime_error {
 int info(int argc, char** argv);
 int bench(int argc, char** argv);
 int check(int argc, char** argv);
+int replay(int argc, char** argv);
 
 // Parses; a wrong or stray argument is a Refusal. On --help prints the help and returns false.
 bool parse(cxxopts::Options& options, int argc, char** argv, cxxopts::ParseResult& result);
+
+// The value of a whole-number option, refused outside [least, most].
+int64_t integer_option(const cxxopts::ParseResult& result, const std::string& name, int64_t least, int64_t most);
+// The entry of `choices` that an option names.
+template <class Value>
+Value choice_option(const cxxopts::ParseResult& result, const std::string& name,
+                    std::initializer_list<std::pair<const char*, Value>> choices) {
+  const std::string given = result[name].as<std::string>();
+  std::string all;
+  for (const auto& [choice, value] : choices) {
+    if (given == choice) return value;
+    all += std::string(all.empty() ? "" : ", ") + choice;
+  }
+  throw Refusal("--" + name + " is \"" + given + "\", expected one of " + all);
+}
 
 // --backend auto|cpu|cuda and --threads. auto takes the GPU where the library and the machine have one.
 void add_device_options(cxxopts::Options& options);
