@@ -11,6 +11,8 @@ add_library(vkv SHARED
   src/ops/concat_mla_q.cpp
   src/ops/convert_fp8.cpp
   src/ops/reshape_and_cache_flash.cpp
+  src/ops/swap_blocks.cpp
+  src/cpu/block_move.cpp
   src/cpu/concat_and_cache_mla.cpp
   src/cpu/concat_and_cache_mla_rope_fused.cpp
   src/cpu/concat_mla_q.cpp

@@ -16,7 +16,6 @@ void run(const Context&, const CpGatherCache&, vkv_stream) { pending(); }
 void run(const Context&, const CpGatherAndUpconvertFp8KvCache&, vkv_stream) { pending(); }
 void run(const Context&, const IndexerKQuantAndCache&, vkv_stream) { pending(); }
 void run(const Context&, const CpGatherIndexerKQuantCache&, vkv_stream) { pending(); }
-void run(const Context&, const SwapBlocks&, vkv_stream) { pending(); }
 void run(const Context&, const SwapBlocksBatch&, vkv_stream) { pending(); }
 void run(const Context&, const CopyBlocks&, vkv_stream) { pending(); }
 

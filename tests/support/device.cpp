@@ -65,6 +65,11 @@ const std::vector<Device>& vector_unit_devices() {
   return all;
 }
 
+const Device& host() {
+  static const Device device{"host", nullptr, &host_memory(), nullptr};
+  return device;
+}
+
 void synchronize(const Device&) {}
 
 vkv_device_report take_report(const Device& device) {

@@ -43,6 +43,9 @@ struct ContextDeleter {
 using OwnedContext = std::unique_ptr<vkv_context, ContextDeleter>;
 OwnedContext cpu_context(int num_threads);
 
+// Host memory in place of a device's, for what is host memory on every backend. It has no context.
+const Device& host();
+
 // Waits for the device's stream; nothing on the CPU.
 void synchronize(const Device& device);
 
