@@ -96,7 +96,12 @@ if(vkv_cuda)
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
   string(REPLACE ";" "," vkv_arch_list "${CMAKE_CUDA_ARCHITECTURES}")
-  target_sources(vkv PRIVATE src/cuda/context.cpp)
+  target_sources(vkv PRIVATE
+    src/cuda/context.cpp
+    src/cuda/pending.cpp)
+  set_target_properties(vkv PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_STANDARD 17 CUDA_RUNTIME_LIBRARY Static)
+  # Fused where the source says so (see -ffp-contract above); -lineinfo lets profilers and sanitizers name source lines.
+  target_compile_options(vkv PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xcompiler=-Wall,-Wextra>)
   target_compile_definitions(vkv PRIVATE
     VKV_CUDA_BUILD_INFO="cuda sm_${vkv_arch_list}, toolkit ${CUDAToolkit_VERSION_MAJOR}.${CUDAToolkit_VERSION_MINOR}")
   target_link_libraries(vkv PRIVATE CUDA::cudart_static)

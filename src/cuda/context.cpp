@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "cuda/launch.hpp"
 #include "cuda/ops.hpp"
 
 namespace vkv::cuda {
@@ -12,10 +13,7 @@ namespace vkv::cuda {
 namespace {
 int attribute(cudaDeviceAttr attr, int device) {
   int value = 0;
-  const cudaError_t status = cudaDeviceGetAttribute(&value, attr, device);
-  if (status != cudaSuccess) {
-    fail(VKV_ERROR_CUDA, "vkv_context_create: device %d: %s", device, cudaGetErrorString(status));
-  }
+  require("vkv_context_create: cudaDeviceGetAttribute", cudaDeviceGetAttribute(&value, attr, device));
   return value;
 }
 }  // namespace
@@ -25,12 +23,17 @@ CudaContext::CudaContext(int ordinal) : Context(kBackend), device(ordinal) {
   cc_major = attribute(cudaDevAttrComputeCapabilityMajor, device);
   cc_minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
   cudaDeviceProp properties;
-  const cudaError_t status = cudaGetDeviceProperties(&properties, device);
-  if (status != cudaSuccess) {
-    fail(VKV_ERROR_CUDA, "vkv_context_create: device %d: %s", device, cudaGetErrorString(status));
-  }
+  require("vkv_context_create: cudaGetDeviceProperties", cudaGetDeviceProperties(&properties, device));
   std::snprintf(name, sizeof name, "%.*s", static_cast<int>(sizeof name) - 1, properties.name);
+  const DeviceGuard guard(device);
+  void* words = nullptr;
+  require("vkv_context_create: cudaHostAlloc",
+          cudaHostAlloc(&words, sizeof(ReportWords), cudaHostAllocPortable | cudaHostAllocMapped));
+  report = static_cast<ReportWords*>(words);
+  std::memset(report, 0, sizeof *report);
 }
+
+CudaContext::~CudaContext() { cudaFreeHost(report); }
 
 void CudaContext::describe(vkv_context_info& info) const {
   info.backend = VKV_BACKEND_CUDA;
@@ -41,6 +44,28 @@ void CudaContext::describe(vkv_context_info& info) const {
   std::memcpy(info.name, name, sizeof info.name);
 }
 
+vkv_device_report CudaContext::take_report() const {
+  const std::lock_guard<std::mutex> lock(report_mutex_);
+  vkv_device_report taken{};
+  volatile ReportWords& words = *report;
+  const uint32_t seen = words.acknowledged, count = words.count;
+  if (count == seen) return taken;
+  taken.count = count - seen;
+  uint32_t best = kReportRing;  // how long after the last read: the earliest complete event wins
+  for (const volatile ReportEvent& event : words.ring) {
+    const uint32_t age = event.tag - 1 - seen;
+    if (event.tag == 0 || age >= taken.count || age >= best) continue;
+    best = age;
+    taken.op = event.op;
+    taken.what = event.what;
+    taken.index = event.index;
+    taken.value = event.value;
+    taken.limit = event.limit;
+  }
+  words.acknowledged = count;
+  return taken;
+}
+
 }  // namespace vkv::cuda
 
 namespace vkv {
@@ -49,7 +74,6 @@ std::unique_ptr<Context> create_cuda_context(const ContextOptions& options) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) {
-    cudaGetLastError();  // the caller's error state is not touched by a device that is not there
     fail(VKV_ERROR_NO_DEVICE, "vkv_context_create: no usable CUDA device: %s", cudaGetErrorString(status));
   }
   if (options.device >= count) {
@@ -60,9 +84,7 @@ std::unique_ptr<Context> create_cuda_context(const ContextOptions& options) {
 
 bool cuda_device_present() noexcept {
   int count = 0;
-  if (cudaGetDeviceCount(&count) == cudaSuccess) return count > 0;
-  cudaGetLastError();
-  return false;
+  return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
 }
 
 const char* cuda_build_info() noexcept { return VKV_CUDA_BUILD_INFO; }

@@ -1,9 +1,14 @@
-// The CUDA backend's row of each op.
+// The CUDA backend's row of each op: plan_<family> selects (and refuses), run enqueues one launch.
 #pragma once
 
 #include "core/backend.hpp"
 
 namespace vkv::cuda {
+
+template <class Problem>
+std::size_t no_workspace(const Context&, const Problem&) {
+  return 0;
+}
 
 template <class Problem>
 [[noreturn]] std::size_t not_yet(const Context&, const Problem&) {
@@ -13,23 +18,43 @@ template <class Problem>
 template <class Problem>
 void never(const Context&, const Problem&, vkv_stream) {}
 
+// cache_write/
+void run(const Context&, const ReshapeAndCache&, vkv_stream);
+void run(const Context&, const ReshapeAndCacheFlash&, vkv_stream);
+void run(const Context&, const ConcatAndCacheMla&, vkv_stream);
+void run(const Context&, const ConcatAndCacheMlaRopeFused&, vkv_stream);
+void run(const Context&, const ConvertFp8&, vkv_stream);
+void run(const Context&, const IndexerKQuantAndCache&, vkv_stream);
+// cache_gather/
+void run(const Context&, const GatherAndMaybeDequantCache&, vkv_stream);
+void run(const Context&, const CpGatherCache&, vkv_stream);
+void run(const Context&, const CpGatherAndUpconvertFp8KvCache&, vkv_stream);
+void run(const Context&, const CpGatherIndexerKQuantCache&, vkv_stream);
+// elementwise/
+void run(const Context&, const MergeAttnStates&, vkv_stream);
+void run(const Context&, const ConcatMlaQ&, vkv_stream);
+// block_move/
+void run(const Context&, const SwapBlocks&, vkv_stream);
+void run(const Context&, const SwapBlocksBatch&, vkv_stream);
+void run(const Context&, const CopyBlocks&, vkv_stream);
+
 inline constexpr Backend kBackend = {
-    {not_yet, never},  // paged_attention
-    {not_yet, never},  // merge_attn_states
-    {not_yet, never},  // reshape_and_cache
-    {not_yet, never},  // reshape_and_cache_flash
-    {not_yet, never},  // concat_and_cache_mla
-    {not_yet, never},  // concat_and_cache_mla_rope_fused
-    {not_yet, never},  // convert_fp8
-    {not_yet, never},  // gather_and_maybe_dequant_cache
-    {not_yet, never},  // cp_gather_cache
-    {not_yet, never},  // cp_gather_and_upconvert_fp8_kv_cache
-    {not_yet, never},  // indexer_k_quant_and_cache
-    {not_yet, never},  // cp_gather_indexer_k_quant_cache
-    {not_yet, never},  // concat_mla_q
-    {not_yet, never},  // swap_blocks
-    {not_yet, never},  // swap_blocks_batch
-    {not_yet, never},  // copy_blocks
+    {not_yet, never},     // paged_attention
+    {no_workspace, run},  // merge_attn_states
+    {no_workspace, run},  // reshape_and_cache
+    {no_workspace, run},  // reshape_and_cache_flash
+    {no_workspace, run},  // concat_and_cache_mla
+    {no_workspace, run},  // concat_and_cache_mla_rope_fused
+    {no_workspace, run},  // convert_fp8
+    {no_workspace, run},  // gather_and_maybe_dequant_cache
+    {no_workspace, run},  // cp_gather_cache
+    {no_workspace, run},  // cp_gather_and_upconvert_fp8_kv_cache
+    {no_workspace, run},  // indexer_k_quant_and_cache
+    {no_workspace, run},  // cp_gather_indexer_k_quant_cache
+    {no_workspace, run},  // concat_mla_q
+    {no_workspace, run},  // swap_blocks
+    {no_workspace, run},  // swap_blocks_batch
+    {no_workspace, run},  // copy_blocks
 };
 
 }  // namespace vkv::cuda

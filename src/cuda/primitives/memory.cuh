@@ -1,0 +1,69 @@
+// Vector accesses: N bytes in one instruction, N = 16, 8, 4, 2 or 1.
+#pragma once
+
+#include <cstdint>
+
+namespace vkv::cuda {
+
+template <int kBytes>
+struct BytesOf;
+template <>
+struct BytesOf<16> {
+  using type = uint4;
+};
+template <>
+struct BytesOf<8> {
+  using type = uint2;
+};
+template <>
+struct BytesOf<4> {
+  using type = uint32_t;
+};
+template <>
+struct BytesOf<2> {
+  using type = uint16_t;
+};
+template <>
+struct BytesOf<1> {
+  using type = uint8_t;
+};
+
+template <int kBytes>
+using Bytes = typename BytesOf<kBytes>::type;
+
+// Read-once data: not kept in L1.
+template <int kBytes>
+__device__ Bytes<kBytes> load_once(const void* p) {
+  return __ldcs(static_cast<const Bytes<kBytes>*>(p));
+}
+
+template <int kBytes>
+__device__ void store(void* p, Bytes<kBytes> value) {
+  *static_cast<Bytes<kBytes>*>(p) = value;
+}
+
+// Read-once data that fills kBytes of registers, in pieces of at most 16 bytes.
+template <int kBytes>
+struct alignas(kBytes < 16 ? kBytes : 16) Pack {
+  static constexpr int kPiece = kBytes < 16 ? kBytes : 16;
+  Bytes<kPiece> piece[kBytes / kPiece];
+
+  __device__ void load(const void* p) {
+#pragma unroll
+    for (int i = 0; i < kBytes / kPiece; ++i) piece[i] = load_once<kPiece>(static_cast<const char*>(p) + i * kPiece);
+  }
+  __device__ void store_to(void* p) const {
+#pragma unroll
+    for (int i = 0; i < kBytes / kPiece; ++i) store<kPiece>(static_cast<char*>(p) + i * kPiece, piece[i]);
+  }
+  template <class T>
+  __device__ const T* as() const {
+    return reinterpret_cast<const T*>(piece);
+  }
+  template <class T>
+  __device__ T* as() {
+    return reinterpret_cast<T*>(piece);
+  }
+};
+
+}  // namespace vkv::cuda

@@ -1,0 +1,73 @@
+// Conversions between number formats on the device, bit for bit those of the CPU backend.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_fp8.h>
+
+#include <cstdint>
+
+#include "core/dtype.hpp"
+
+namespace vkv::cuda {
+
+// Input formats: storage, widening (exact) and narrowing (nearest even) to and from float32.
+struct F16 {
+  using Storage = __half;
+  static constexpr vkv_dtype dtype = VKV_DTYPE_F16;
+  static __device__ float decode(__half x) { return __half2float(x); }
+  static __device__ __half encode(float x) { return __float2half_rn(x); }
+};
+
+struct BF16 {
+  using Storage = __nv_bfloat16;
+  static constexpr vkv_dtype dtype = VKV_DTYPE_BF16;
+  static __device__ float decode(__nv_bfloat16 x) { return __bfloat162float(x); }
+  static __device__ __nv_bfloat16 encode(float x) { return __float2bfloat16_rn(x); }
+};
+
+struct F32 {
+  using Storage = float;
+  static constexpr vkv_dtype dtype = VKV_DTYPE_F32;
+  static __device__ float decode(float x) { return x; }
+  static __device__ float encode(float x) { return x; }
+};
+
+// fp8 formats, two elements at a time: low byte first.
+template <vkv_dtype kDtype, __nv_fp8_interpretation_t kKind>
+struct Fp8 {
+  static constexpr vkv_dtype dtype = kDtype;
+  static __device__ uint16_t encode2(float low, float high) {
+    return __nv_cvt_float2_to_fp8x2(make_float2(low, high), __NV_SATFINITE, kKind);
+  }
+  static __device__ float2 decode2(uint16_t pair) {
+    return __half22float2(static_cast<__half2>(__nv_cvt_fp8x2_to_halfraw2(pair, kKind)));
+  }
+  static __device__ uint8_t encode(float x) { return __nv_cvt_float_to_fp8(x, __NV_SATFINITE, kKind); }
+  static __device__ float decode(uint8_t x) { return decode2(x).x; }
+};
+
+using E4M3 = Fp8<VKV_DTYPE_FP8_E4M3, __NV_E4M3>;
+using E5M2 = Fp8<VKV_DTYPE_FP8_E5M2, __NV_E5M2>;
+
+// x / scale as IEEE float32 division gives it after rounding to fp8, at a third of the cost: one Newton correction makes
+// the quotient by the rounded reciprocal correctly rounded (Markstein, 1990) wherever no intermediate leaves the normal range.
+class Divider {
+ public:
+  explicit __device__ Divider(float scale)
+      : scale_(scale), reciprocal_(__frcp_rn(scale)), ordinary_(fabsf(scale) > 0x1p-60f && fabsf(scale) < 0x1p60f) {}
+
+  __device__ float divide(float x) const {
+    if (!ordinary_) return __fdiv_rn(x, scale_);
+    const float q = x * reciprocal_;
+    const float corrected = __fmaf_rn(__fmaf_rn(-q, scale_, x), reciprocal_, q);
+    // Outside this range the result is zero, saturated, or NaN whatever the last bit; q keeps the sign of zero.
+    return fabsf(q) > 0x1p-30f && fabsf(q) < 0x1p30f ? corrected : q;
+  }
+
+ private:
+  float scale_, reciprocal_;
+  bool ordinary_;
+};
+
+}  // namespace vkv::cuda
