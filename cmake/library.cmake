@@ -91,15 +91,25 @@ else()
 endif()
 if(vkv_cuda)
   if(NOT CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 90a)
+    set(CMAKE_CUDA_ARCHITECTURES 90a-real)
   endif()
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
   string(REPLACE ";" "," vkv_arch_list "${CMAKE_CUDA_ARCHITECTURES}")
   target_sources(vkv PRIVATE
     src/cuda/context.cpp
-    src/cuda/pending.cpp)
-  set_target_properties(vkv PROPERTIES CUDA_VISIBILITY_PRESET hidden CUDA_STANDARD 17 CUDA_RUNTIME_LIBRARY Static)
+    src/cuda/pending.cpp
+    src/cuda/cache_write/concat_and_cache_mla.cpp
+    src/cuda/cache_write/concat_and_cache_mla_rope_fused.cu
+    src/cuda/cache_write/convert_fp8.cu
+    src/cuda/cache_write/ds_mla.cu
+    src/cuda/cache_write/indexer_k_quant_and_cache.cu
+    src/cuda/cache_write/nvfp4.cu
+    src/cuda/cache_write/reshape_and_cache.cu
+    src/cuda/cache_write/reshape_and_cache_flash.cpp
+    src/cuda/cache_write/rows.cu)
+  set_target_properties(vkv PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CUDA_STANDARD 17
+                        CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY Static LINKER_LANGUAGE CXX)
   # Fused where the source says so (see -ffp-contract above); -lineinfo lets profilers and sanitizers name source lines.
   target_compile_options(vkv PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xcompiler=-Wall,-Wextra>)
   target_compile_definitions(vkv PRIVATE

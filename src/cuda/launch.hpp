@@ -43,6 +43,4 @@ void launch(const CudaContext& ctx, void (*kernel)(Params), int64_t blocks, unsi
   require("kernel launch", cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), arguments));
 }
 
-inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 }  // namespace vkv::cuda

@@ -7,12 +7,6 @@ namespace {
 [[noreturn]] void pending() { fail(VKV_ERROR_NOT_SUPPORTED, "this operation is not on the CUDA backend yet"); }
 }  // namespace
 
-void run(const Context&, const ReshapeAndCache&, vkv_stream) { pending(); }
-void run(const Context&, const ReshapeAndCacheFlash&, vkv_stream) { pending(); }
-void run(const Context&, const ConcatAndCacheMla&, vkv_stream) { pending(); }
-void run(const Context&, const ConcatAndCacheMlaRopeFused&, vkv_stream) { pending(); }
-void run(const Context&, const ConvertFp8&, vkv_stream) { pending(); }
-void run(const Context&, const IndexerKQuantAndCache&, vkv_stream) { pending(); }
 void run(const Context&, const GatherAndMaybeDequantCache&, vkv_stream) { pending(); }
 void run(const Context&, const CpGatherCache&, vkv_stream) { pending(); }
 void run(const Context&, const CpGatherAndUpconvertFp8KvCache&, vkv_stream) { pending(); }

@@ -54,8 +54,11 @@ using E5M2 = Fp8<VKV_DTYPE_FP8_E5M2, __NV_E5M2>;
 // the quotient by the rounded reciprocal correctly rounded (Markstein, 1990) wherever no intermediate leaves the normal range.
 class Divider {
  public:
-  explicit __device__ Divider(float scale)
-      : scale_(scale), reciprocal_(__frcp_rn(scale)), ordinary_(fabsf(scale) > 0x1p-60f && fabsf(scale) < 0x1p60f) {}
+  explicit __device__ Divider(float scale) {
+    scale_ = scale;
+    reciprocal_ = __frcp_rn(scale);
+    ordinary_ = fabsf(scale) > 0x1p-60f && fabsf(scale) < 0x1p60f;
+  }
 
   __device__ float divide(float x) const {
     if (!ordinary_) return __fdiv_rn(x, scale_);

@@ -11,7 +11,9 @@ namespace vkv::cuda {
 struct Place {
   int64_t block;  // negative: no place (padding, or reported)
   uint32_t offset;
+#ifdef __CUDACC__
   __device__ bool valid() const { return block >= 0; }
+#endif
 };
 
 // slot_mapping and the cache that it points into.
@@ -23,6 +25,7 @@ struct Slots {
   int32_t op;
   ReportWords* report;
 
+#ifdef __CUDACC__
   __device__ int64_t load(int64_t token) const { return __ldg(slots + token * stride); }
 
   // `reports`: exactly one thread of those that look at this token.
@@ -38,6 +41,7 @@ struct Slots {
     }
     return {slot / block_size, static_cast<uint32_t>(slot % block_size)};
   }
+#endif
 };
 
 // A padded block table and the cache that it points into.
@@ -49,6 +53,7 @@ struct BlockTable {
   int32_t op;
   ReportWords* report;
 
+#ifdef __CUDACC__
   // Place of token position `position` of sequence `row`.
   __device__ Place find(int64_t row, int64_t position, bool reports) const {
     if (position < 0) {
@@ -76,6 +81,7 @@ struct BlockTable {
     }
     return {block, offset};
   }
+#endif
 };
 
 }  // namespace vkv::cuda

@@ -1,0 +1,195 @@
+// reshape_and_cache: a tile of tokens is turned over in shared memory, so that consecutive lanes write consecutive tokens,
+// which lie side by side in an x-packed block.
+#include "cuda/cache_write/rows.hpp"
+#include "cuda/launch.hpp"
+#include "cuda/ops.hpp"
+#include "cuda/policy.hpp"
+#include "cuda/primitives/memory.cuh"
+#include "cuda/primitives/number.cuh"
+
+namespace vkv::cuda {
+namespace {
+
+constexpr int kTileTokens = 16;
+constexpr int kTileUnits = 32;  // 16-byte groups of x cache elements
+
+struct Side {
+  const char* src;
+  int64_t src_token, src_head;  // bytes
+  char* dst;
+  int64_t dst_block, dst_head;  // bytes
+  const float* scale;
+  int64_t scale_head;
+};
+
+struct Params {
+  Side side[2];               // K, V
+  FastDiv groups_per_head;    // head_dim / x
+  uint32_t groups;            // of one token and side
+  uint32_t columns;           // tiles across the groups of one side
+  int64_t tokens, tiles;
+  Slots slots;
+};
+
+// Grid: any number of CTAs; a CTA turns one tile at a time: kTileTokens tokens x kTileUnits groups of K, or of V.
+// Block: kThreads. Shared: the tile in cache format, one row a token, padded by 4 bytes against bank conflicts.
+template <class From, class ToCache, bool kAligned>
+__global__ void __launch_bounds__(kThreads) x_packed_kernel(const __grid_constant__ Params p) {
+  using In = typename From::Storage;
+  using Out = typename ToCache::Out;
+  constexpr int kX = 16 / sizeof(Out);
+  constexpr int kRow = kTileUnits * 16 + 4;
+  __shared__ alignas(16) char tile[kTileTokens * kRow];
+  __shared__ int64_t place_of[kTileTokens];  // block * block_size + offset, or -1
+
+  for (int64_t t = blockIdx.x; t < p.tiles; t += gridDim.x) {
+    const int64_t band = t / (2 * p.columns);
+    const auto across = static_cast<uint32_t>(t % (2 * p.columns));
+    const Side& side = p.side[across & 1];
+    const uint32_t first_group = (across >> 1) * kTileUnits;
+    const int64_t first_token = band * kTileTokens;
+
+    if (threadIdx.x < kTileTokens) {
+      const int64_t token = first_token + threadIdx.x;
+      int64_t slot = -1;
+      if (token < p.tokens) {
+        slot = p.slots.load(token);
+        if (!p.slots.decode(token, slot, across == 0).valid()) slot = -1;
+      }
+      place_of[threadIdx.x] = slot;
+    }
+    for (int unit = threadIdx.x; unit < kTileTokens * kTileUnits; unit += kThreads) {
+      const int row = unit / kTileUnits, column = unit % kTileUnits;
+      const int64_t token = first_token + row;
+      const uint32_t group = first_group + column;
+      if (token >= p.tokens || group >= p.groups) continue;
+      uint32_t in_head;
+      const uint32_t head = p.groups_per_head.divide(group, in_head);
+      const char* src = side.src + token * side.src_token + head * side.src_head + static_cast<int64_t>(in_head) * kX * sizeof(In);
+      Pack<kX * sizeof(In)> in;
+      if constexpr (kAligned) {
+        in.load(src);
+      } else {
+#pragma unroll
+        for (int i = 0; i < kX; ++i) in.template as<In>()[i] = reinterpret_cast<const In*>(src)[i];
+      }
+      const float scale = side.scale == nullptr ? 1.0f : __ldg(side.scale + head * side.scale_head);
+      Pack<16> out;
+      ToCache::convert(in.template as<In>(), out.template as<Out>(), scale);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) store<4>(tile + row * kRow + column * 16 + 4 * i, out.template as<uint32_t>()[i]);
+    }
+    __syncthreads();
+
+    const auto block_size = static_cast<int64_t>(p.slots.block_size);
+    if ((across & 1) == 0) {
+      // K [.., head_dim / x, block_size, x]: lanes run over tokens, then groups.
+      for (int unit = threadIdx.x; unit < kTileTokens * kTileUnits; unit += kThreads) {
+        const int row = unit % kTileTokens, column = unit / kTileTokens;
+        const uint32_t group = first_group + column;
+        const int64_t slot = place_of[row];
+        if (slot < 0 || group >= p.groups) continue;
+        const int64_t block = slot / block_size, offset = slot - block * block_size;
+        uint32_t in_head;
+        const uint32_t head = p.groups_per_head.divide(group, in_head);
+        const auto* words = reinterpret_cast<const uint32_t*>(tile + row * kRow + column * 16);
+        char* dst = side.dst + block * side.dst_block + head * side.dst_head + (in_head * block_size + offset) * 16;
+        const uint4 value = make_uint4(words[0], words[1], words[2], words[3]);
+        if constexpr (kAligned) {
+          store<16>(dst, value);
+        } else {
+#pragma unroll
+          for (int i = 0; i < kX; ++i) reinterpret_cast<Out*>(dst)[i] = reinterpret_cast<const Out*>(&value)[i];
+        }
+      }
+    } else {
+      // V [.., head_dim, block_size]: lanes run over tokens, then dims.
+      const int row = threadIdx.x % kTileTokens;
+      const int64_t slot = place_of[row];
+      const int64_t block = slot / block_size, offset = slot - block * block_size;
+      for (int dim = threadIdx.x / kTileTokens; dim < kTileUnits * kX && slot >= 0; dim += kThreads / kTileTokens) {
+        const uint32_t group = first_group + dim / kX;
+        if (group >= p.groups) break;
+        uint32_t in_head;
+        const uint32_t head = p.groups_per_head.divide(group, in_head);
+        const int64_t d = static_cast<int64_t>(in_head) * kX + dim % kX;
+        char* dst = side.dst + block * side.dst_block + head * side.dst_head + (d * block_size + offset) * static_cast<int64_t>(sizeof(Out));
+        *reinterpret_cast<Out*>(dst) = *reinterpret_cast<const Out*>(tile + row * kRow + dim * static_cast<int>(sizeof(Out)));
+      }
+    }
+    __syncthreads();
+  }
+}
+
+template <class From>
+struct AsIs {
+  using Out = typename From::Storage;
+  static __device__ void convert(const Out* in, Out* out, float) {
+#pragma unroll
+    for (int i = 0; i < static_cast<int>(16 / sizeof(Out)); ++i) out[i] = in[i];
+  }
+};
+
+template <class From, class To>
+struct Narrowed {
+  using Out = uint8_t;
+  static __device__ void convert(const typename From::Storage* in, uint8_t* out, float scale) {
+    const Divider by(scale);
+#pragma unroll
+    for (int i = 0; i < 16; i += 2) {
+      *reinterpret_cast<uint16_t*>(out + i) = To::encode2(by.divide(From::decode(in[i])), by.divide(From::decode(in[i + 1])));
+    }
+  }
+};
+
+template <class From, class ToCache>
+void launch_x_packed(const CudaContext& ctx, const Params& p, bool aligned, vkv_stream stream) {
+  launch(ctx, aligned ? x_packed_kernel<From, ToCache, true> : x_packed_kernel<From, ToCache, false>,
+         std::min<int64_t>(p.tiles, int64_t{1} << 30), kThreads, 0, stream, p);
+}
+
+template <class From>
+void launch_from(const CudaContext& ctx, const Params& p, vkv_dtype to, bool aligned, vkv_stream stream) {
+  switch (to) {
+    case VKV_DTYPE_FP8_E4M3: return launch_x_packed<From, Narrowed<From, E4M3>>(ctx, p, aligned, stream);
+    case VKV_DTYPE_FP8_E5M2: return launch_x_packed<From, Narrowed<From, E5M2>>(ctx, p, aligned, stream);
+    default: return launch_x_packed<From, AsIs<From>>(ctx, p, aligned, stream);
+  }
+}
+
+}  // namespace
+
+void run(const Context& context, const ReshapeAndCache& q, vkv_stream stream) {
+  const CudaContext& ctx = self(context);
+  const int64_t in = element_size(q.key.dtype), out = element_size(q.key_cache.dtype);
+  const auto side = [&](const Tensor& src, const Tensor& cache, const Tensor& scale) {
+    Side s{};
+    s.src = src.as<const char>();
+    s.src_token = src.stride[0] * in;
+    s.src_head = src.stride[1] * in;
+    s.dst = cache.as<char>();
+    s.dst_block = cache.stride[0] * out;
+    s.dst_head = cache.stride[1] * out;
+    s.scale = scale.as<const float>();
+    s.scale_head = scale.present() && scale.shape[0] > 1 ? scale.stride[0] : 0;
+    return s;
+  };
+  Params p{};
+  p.side[0] = side(q.key, q.key_cache, q.k_scale);
+  p.side[1] = side(q.value, q.value_cache, q.v_scale);
+  const int64_t per_head = q.head_dim / q.x;
+  p.groups_per_head = FastDiv(static_cast<uint32_t>(per_head));
+  p.groups = static_cast<uint32_t>(q.num_heads * per_head);
+  p.columns = static_cast<uint32_t>(ceil_div(p.groups, kTileUnits));
+  p.tokens = q.num_tokens;
+  p.tiles = ceil_div(q.num_tokens, kTileTokens) * 2 * p.columns;
+  p.slots = make_slots(ctx, q.slot_mapping, q.num_blocks, q.block_size, VKV_OP_RESHAPE_AND_CACHE);
+  const bool aligned = Alignment().add(q.key, 2).add(q.value, 2).add(q.key_cache, 2).bytes() == 16;
+  switch (q.key.dtype) {
+    case VKV_DTYPE_F16: return launch_from<F16>(ctx, p, q.key_cache.dtype, aligned, stream);
+    case VKV_DTYPE_BF16: return launch_from<BF16>(ctx, p, q.key_cache.dtype, aligned, stream);
+    default: return launch_from<F32>(ctx, p, q.key_cache.dtype, aligned, stream);
+  }
+}
+
+}  // namespace vkv::cuda
