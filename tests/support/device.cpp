@@ -4,6 +4,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "support/cuda_device.hpp"
+
 namespace support {
 
 namespace {
@@ -44,7 +46,9 @@ OwnedContext cpu_context(int num_threads) {
 const std::vector<Device>& devices() {
   static const std::vector<Device> all = [] {
     // Three threads even on a machine with fewer cores, so that work is always split.
-    return std::vector<Device>{{"cpu", cpu_context(3).release(), &host_memory(), nullptr}};
+    std::vector<Device> list{{"cpu", cpu_context(3).release(), &host_memory(), nullptr}};
+    add_cuda_devices(list);
+    return list;
   }();
   return all;
 }
@@ -70,7 +74,7 @@ const Device& host() {
   return device;
 }
 
-void synchronize(const Device&) {}
+void synchronize(const Device& device) { device.memory->finish(device.stream); }
 
 vkv_device_report take_report(const Device& device) {
   synchronize(device);

@@ -19,18 +19,21 @@ class Memory {
   virtual void to_device(void* device, const void* host, std::size_t bytes) = 0;
   virtual void to_host(void* host, const void* device, std::size_t bytes) = 0;
   virtual bool is_host() const = 0;
+  // Waits until the stream's work is done.
+  virtual void finish(vkv_stream) {}
 };
 
 Memory& host_memory();
 
 struct Device {
-  std::string name;  // "cpu", "cuda:0"
+  std::string name;  // "cpu", "cuda", "cuda graph"
   vkv_context* ctx;
   Memory* memory;
   vkv_stream stream;
 };
 
-// Every backend of this machine: the CPU always, CUDA where a GPU is present. Created once, never destroyed.
+// Every backend of this machine: the CPU always; where a GPU is present, CUDA twice: calls run as they are made, and calls
+// captured into a graph that runs at synchronize(). Created once, never destroyed.
 const std::vector<Device>& devices();
 
 // The CPU once with each set of vector units, named by it; where the machine lacks one, the best that it has instead.
