@@ -124,8 +124,9 @@ void write_nvfp4(const CudaContext& ctx, const ReshapeAndCacheFlash& q, vkv_stre
   p.tokens = q.num_tokens;
   p.tokens_per_pass = std::max<int64_t>((int64_t{1} << 30) / p.groups_per_token.divisor, 1);
   p.scale_bytes_at = q.num_heads * q.block_size * q.head_dim / 2;
-  p.row_token = q.nvfp4_head_major ? 1 : q.num_heads;
-  p.row_head = q.nvfp4_head_major ? q.block_size : 1;
+  const int64_t row_bytes = q.key_cache.shape[3];  // nominal: the strides count whole rows, token-major or head-major
+  p.row_token = q.key_cache.stride[1] / row_bytes;
+  p.row_head = q.key_cache.stride[2] / row_bytes;
   p.swizzle_quarter = q.nvfp4_swizzled_v ? static_cast<uint32_t>(per_head / 4) : 0;
   p.slots = make_slots(ctx, q.slot_mapping, q.num_blocks, q.block_size, VKV_OP_RESHAPE_AND_CACHE_FLASH);
 
