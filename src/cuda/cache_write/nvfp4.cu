@@ -16,7 +16,8 @@ struct Side {
   const char* src;
   int64_t src_token, src_head;  // bytes
   char* cache;
-  int64_t cache_block;  // bytes
+  int64_t cache_block;          // bytes
+  int64_t row_token, row_head;  // row number in a block = token * row_token + head * row_head
   const float* scale;
 };
 
@@ -25,7 +26,6 @@ struct Params {
   FastDiv groups_per_token, groups_per_side, groups_per_head;
   int64_t tokens, tokens_per_pass;
   int64_t scale_bytes_at;      // from a block's start
-  int64_t row_token, row_head; // row number = token * row_token + head * row_head
   uint32_t swizzle_quarter;    // groups_per_head / 4 if V's scales are swizzled, else 0
   Slots slots;
 };
@@ -80,7 +80,7 @@ __global__ void __launch_bounds__(kThreads) nvfp4_kernel(const __grid_constant__
       if (!place.valid()) continue;
       char* block = side.cache + place.block * side.cache_block;
       const uint32_t per_head = p.groups_per_head.divisor;
-      const int64_t row = place.offset * p.row_token + head * p.row_head;
+      const int64_t row = place.offset * side.row_token + head * side.row_head;
       char* bytes = block + (row * per_head + group) * (kGroup / 2);
       if constexpr (kAligned) {
         store<8>(bytes, make_uint2(static_cast<uint32_t>(data), static_cast<uint32_t>(data >> 32)));
@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(kThreads) nvfp4_kernel(const __grid_constant__
       uint32_t scale_column = group;
       if (v == 1 && p.swizzle_quarter != 0) {
         const uint32_t token_row = place.offset / 4 * 4 + group / p.swizzle_quarter;
-        scale_row = token_row * p.row_token + head * p.row_head;
+        scale_row = token_row * side.row_token + head * side.row_head;
         scale_column = 4 * (group % p.swizzle_quarter) + place.offset % 4;
       }
       block[p.scale_bytes_at + scale_row * per_head + scale_column] = static_cast<char>(sf);
@@ -112,8 +112,10 @@ void launch_nvfp4(const CudaContext& ctx, const Params& p, bool aligned, vkv_str
 void write_nvfp4(const CudaContext& ctx, const ReshapeAndCacheFlash& q, vkv_stream stream) {
   const int64_t size = element_size(q.key.dtype), per_head = q.head_dim / kGroup;
   const auto side = [&](const Tensor& src, const Tensor& cache, const Tensor& scale) {
-    return Side{src.as<const char>(), src.stride[0] * size, src.stride[1] * size,
-                cache.as<char>(),     cache.stride[0],      scale.as<const float>()};
+    const int64_t row_bytes = cache.shape[3];  // strides count whole nominal rows, token-major or head-major
+    return Side{src.as<const char>(),      src.stride[0] * size,        src.stride[1] * size,
+                cache.as<char>(),          cache.stride[0],             cache.stride[1] / row_bytes,
+                cache.stride[2] / row_bytes, scale.as<const float>()};
   };
   Params p;
   p.side[0] = side(q.key, q.key_cache, q.k_scale);
@@ -124,9 +126,6 @@ void write_nvfp4(const CudaContext& ctx, const ReshapeAndCacheFlash& q, vkv_stre
   p.tokens = q.num_tokens;
   p.tokens_per_pass = std::max<int64_t>((int64_t{1} << 30) / p.groups_per_token.divisor, 1);
   p.scale_bytes_at = q.num_heads * q.block_size * q.head_dim / 2;
-  const int64_t row_bytes = q.key_cache.shape[3];  // nominal: the strides count whole rows, token-major or head-major
-  p.row_token = q.key_cache.stride[1] / row_bytes;
-  p.row_head = q.key_cache.stride[2] / row_bytes;
   p.swizzle_quarter = q.nvfp4_swizzled_v ? static_cast<uint32_t>(per_head / 4) : 0;
   p.slots = make_slots(ctx, q.slot_mapping, q.num_blocks, q.block_size, VKV_OP_RESHAPE_AND_CACHE_FLASH);
 
