@@ -176,8 +176,11 @@ int bench(int argc, char** argv) {
 
   Output json(given, "json"), html(given, "html");
   const OpenDevice open = open_device(given);
-  if (open.info.backend != VKV_BACKEND_CPU) throw Refusal("this build of the tool times the CPU backend only");
+#ifdef VKV_TOOLS_CUDA
+  const auto on = open.info.backend == VKV_BACKEND_CUDA ? cuda_bench_device(open) : cpu_bench_device(open);
+#else
   const auto on = cpu_bench_device(open);
+#endif
 
   Result result;
   result.info = open.info;

@@ -98,6 +98,7 @@ class BenchDevice {
   virtual Timing time(const std::vector<Instance>& instances, bool evict, const Effort& effort) = 0;
 };
 std::unique_ptr<BenchDevice> cpu_bench_device(const tools::OpenDevice& open);
+std::unique_ptr<BenchDevice> cuda_bench_device(const tools::OpenDevice& open);
 
 struct Row {
   const Case* what;

@@ -1,0 +1,254 @@
+// Timing on CUDA: calls are captured into a graph whose replay is timed by events, over instances that together exceed the
+// L2 cache, or with the cache overwritten before each replay. The read limit is the faster of two plain readers.
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+
+#include "tools/bench.hpp"
+
+namespace bench {
+
+namespace {
+
+void check(cudaError_t status, const char* what) {
+  if (status != cudaSuccess) throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
+}
+
+__global__ void empty_kernel() {}
+
+// Overwrites the L2 cache.
+__global__ void evict_kernel(uint4* data, int64_t n) {
+  for (int64_t i = blockIdx.x * int64_t{256} + threadIdx.x; i < n; i += gridDim.x * int64_t{256}) {
+    uint4 x = data[i];
+    x.x += 1;
+    data[i] = x;
+  }
+}
+
+// Reads n 16-byte words, eight in flight a thread.
+__global__ void __launch_bounds__(256) read_by_loads(const uint4* data, int64_t n, uint4* sink) {
+  constexpr int kDepth = 8;
+  uint4 sum = make_uint4(0, 0, 0, 0);
+  const int64_t step = gridDim.x * int64_t{256};
+  for (int64_t i = blockIdx.x * int64_t{256} + threadIdx.x; i < n; i += step * kDepth) {
+    uint4 x[kDepth];
+#pragma unroll
+    for (int j = 0; j < kDepth; ++j) x[j] = i + j * step < n ? __ldcs(data + i + j * step) : make_uint4(0, 0, 0, 0);
+#pragma unroll
+    for (int j = 0; j < kDepth; ++j) sum = make_uint4(sum.x ^ x[j].x, sum.y ^ x[j].y, sum.z ^ x[j].z, sum.w ^ x[j].w);
+  }
+  if (sum.x == 0x12345u && sum.y == 0x6789u && sum.z == 0xABCDEu) *sink = sum;  // never, but the compiler cannot know
+}
+
+constexpr int kPiece = 4096, kPieces = 12;
+
+__device__ uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
+
+__device__ void wait_phase(uint64_t* barrier, uint32_t phase) {
+  asm volatile(
+      "{\n .reg .pred done;\n"
+      "again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@!done bra again;\n}" ::"r"(shared_address(barrier)), "r"(phase) : "memory");
+}
+
+// Reads n pieces of 4 KiB into shared memory by bulk asynchronous copies, kPieces of them in flight. One thread a CTA.
+__global__ void read_by_bulk_copies(const char* data, int64_t n) {
+#if __CUDA_ARCH__ >= 900
+  extern __shared__ __align__(128) char ring[];
+  __shared__ uint64_t full[kPieces];
+  for (int i = 0; i < kPieces; ++i) asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(shared_address(full + i)));
+  asm volatile("fence.mbarrier_init.release.cluster;");
+  const auto start = [&](int64_t piece, int slot) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(full + slot)), "r"(kPiece));
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+                     shared_address(ring + slot * kPiece)),
+                 "l"(data + piece * kPiece), "r"(kPiece), "r"(shared_address(full + slot))
+                 : "memory");
+  };
+  int64_t next = blockIdx.x;
+  for (int i = 0; i < kPieces && next < n; ++i, next += gridDim.x) start(next, i);
+  int slot = 0;
+  uint32_t phase = 0;
+  for (int64_t piece = blockIdx.x; piece < n; piece += gridDim.x) {
+    wait_phase(full + slot, phase);
+    if (next < n) start(next, slot);
+    next += gridDim.x;
+    if (++slot == kPieces) {
+      slot = 0;
+      phase ^= 1;
+    }
+  }
+#endif
+}
+
+class Graph {
+ public:
+  template <class Enqueue>
+  Graph(cudaStream_t stream, Enqueue&& enqueue) {
+    check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+    try {
+      enqueue();
+    } catch (...) {
+      cudaGraph_t broken = nullptr;
+      cudaStreamEndCapture(stream, &broken);
+      cudaGraphDestroy(broken);
+      throw;
+    }
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+    check(cudaGraphInstantiate(&executable_, graph, 0), "cudaGraphInstantiate");
+    cudaGraphDestroy(graph);
+    check(cudaGraphUpload(executable_, stream), "cudaGraphUpload");
+  }
+  ~Graph() { cudaGraphExecDestroy(executable_); }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  void launch(cudaStream_t stream) const { check(cudaGraphLaunch(executable_, stream), "cudaGraphLaunch"); }
+
+ private:
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+class CudaBenchDevice final : public BenchDevice {
+ public:
+  explicit CudaBenchDevice(const tools::OpenDevice& open) : device_(open.device), num_sms_(open.info.num_sms) {
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    check(cudaEventCreate(&begin_), "cudaEventCreate");
+    check(cudaEventCreate(&end_), "cudaEventCreate");
+    std::size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    pool_bytes_ = std::min<int64_t>(kPool, static_cast<int64_t>(free / 4) / (2 * kPiece) * (2 * kPiece));
+    check(cudaMalloc(&pool_, static_cast<std::size_t>(pool_bytes_)), "cudaMalloc");
+    check(cudaMemset(pool_, 1, static_cast<std::size_t>(pool_bytes_)), "cudaMemset");
+    memory_ = static_cast<int64_t>(free / 2);
+    check(cudaFuncSetAttribute(read_by_bulk_copies, cudaFuncAttributeMaxDynamicSharedMemorySize, kPiece * kPieces),
+          "cudaFuncSetAttribute");
+    check(cudaDeviceGetAttribute(&l2_bytes_, cudaDevAttrL2CacheSize, 0), "cudaDeviceGetAttribute");
+    bulk_ = open.info.cc_major >= 9;
+    empty_host_ = host_seconds([&](cudaStream_t stream) { empty_kernel<<<1, 32, 0, stream>>>(); });
+  }
+
+  const support::Device& device() const override { return device_; }
+  int64_t memory_bytes() const override { return memory_; }
+  int64_t cold_bytes() const override { return 4 * static_cast<int64_t>(l2_bytes_); }
+
+  std::string method() const override {
+    return "Median time of one call in CUDA graph replay; spread is the distance between the quartiles. The calls of a replay "
+           "go over instances that together take four times the L2 cache, or the cache is overwritten before each replay and "
+           "every instance is called once. Host cost: wall time of an eager call less that of an empty kernel. The read limit "
+           "is the faster of 16-byte loads and bulk copies into shared memory, the copy limit a device-to-device copy of " +
+           bytes_text(static_cast<double>(pool_bytes_ / 2)) + " (read + written).";
+  }
+
+  Limits measure_limits() override {
+    Limits limits;
+    for (int64_t bytes = 512 << 10; bytes <= pool_bytes_ / 2; bytes *= 2) {
+      double best = read_seconds(bytes, [this](const char* data, int64_t n) {
+        const int64_t words = n / 16;
+        const auto blocks = static_cast<unsigned>(std::min<int64_t>((words + 2047) / 2048, num_sms_ * 8));
+        read_by_loads<<<blocks, 256, 0, stream_>>>(reinterpret_cast<const uint4*>(data), words, static_cast<uint4*>(pool_));
+      });
+      if (bulk_) {
+        best = std::min(best, read_seconds(bytes, [this](const char* data, int64_t n) {
+          read_by_bulk_copies<<<static_cast<unsigned>(num_sms_), 1, kPiece * kPieces, stream_>>>(data, n / kPiece);
+        }));
+      }
+      limits.read.push_back({static_cast<double>(bytes), best});
+    }
+    const int64_t half = pool_bytes_ / 2;
+    const Instance copy{[this, half](vkv_stream stream) {
+                          check(cudaMemcpyAsync(static_cast<char*>(pool_) + half, pool_, static_cast<std::size_t>(half),
+                                                cudaMemcpyDeviceToDevice, stream),
+                                "cudaMemcpyAsync");
+                          return VKV_OK;
+                        },
+                        nullptr};
+    limits.copy = 2.0 * static_cast<double>(half) / replay_seconds({copy}, false, {5, 0.02}).median;
+    return limits;
+  }
+
+  Timing time(const std::vector<Instance>& instances, bool evict, const Effort& effort) override {
+    Timing timing = replay_seconds(instances, evict, effort);
+    timing.host = std::max(0.0, host_seconds([&](cudaStream_t stream) { require(instances.front().call(stream)); }) - empty_host_);
+    return timing;
+  }
+
+ private:
+  static constexpr int64_t kPool = int64_t{8} << 30;
+  static constexpr int64_t kEvict = int64_t{256} << 20;
+
+  // Events resolve about half a microsecond: a replay holds enough calls to make that small.
+  Timing replay_seconds(const std::vector<Instance>& instances, bool evict, const Effort& effort) {
+    const std::size_t rounds = evict ? 1 : std::max<std::size_t>(1, 16 / instances.size());
+    const Graph graph(stream_, [&] {
+      for (std::size_t round = 0; round < rounds; ++round) {
+        for (const Instance& instance : instances) require(instance.call(stream_));
+      }
+    });
+    std::vector<double> samples;
+    double total = 0;
+    for (int i = -2; total < effort.min_time || static_cast<int>(samples.size()) < effort.repeats; ++i) {
+      if (evict) {
+        evict_kernel<<<static_cast<unsigned>(num_sms_ * 8), 256, 0, stream_>>>(static_cast<uint4*>(pool_),
+                                                                             std::min(kEvict, pool_bytes_) / 16);
+      }
+      check(cudaEventRecord(begin_, stream_), "cudaEventRecord");
+      graph.launch(stream_);
+      check(cudaEventRecord(end_, stream_), "cudaEventRecord");
+      check(cudaEventSynchronize(end_), "replay");
+      if (i < 0) continue;  // warm-up
+      float milliseconds = 0;
+      check(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
+      samples.push_back(milliseconds * 1e-3 / static_cast<double>(rounds * instances.size()));
+      total += milliseconds * 1e-3;
+      if (samples.size() >= 200) break;
+    }
+    return summarise(std::move(samples));
+  }
+
+  template <class Read>
+  double read_seconds(int64_t bytes, Read read) {
+    const int64_t regions = std::min<int64_t>(64, pool_bytes_ / bytes);
+    std::vector<Instance> instances;
+    for (int64_t i = 0; i < regions; ++i) {
+      const char* data = static_cast<const char*>(pool_) + i * bytes;
+      instances.push_back({[=](vkv_stream) {
+                             read(data, bytes);
+                             return VKV_OK;
+                           },
+                           nullptr});
+    }
+    return replay_seconds(instances, regions * bytes < cold_bytes(), {10, 0.005}).median;
+  }
+
+  // Host time of enqueueing one call: few enough at once that the launch queue never fills.
+  template <class Call>
+  double host_seconds(Call&& call) {
+    constexpr int kBatch = 100, kBatches = 9;
+    std::vector<double> samples;
+    for (int i = 0; i < kBatches; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      for (int j = 0; j < kBatch; ++j) call(stream_);
+      samples.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / kBatch);
+      check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    }
+    return summarise(std::move(samples)).median;
+  }
+
+  support::Device device_;
+  int num_sms_, l2_bytes_ = 0;
+  bool bulk_ = false;
+  cudaStream_t stream_ = nullptr;
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+  void* pool_ = nullptr;
+  int64_t pool_bytes_ = 0, memory_ = 0;
+  double empty_host_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<BenchDevice> cuda_bench_device(const tools::OpenDevice& open) { return std::make_unique<CudaBenchDevice>(open); }
+
+}  // namespace bench
