@@ -55,12 +55,16 @@ __device__ void rotate(typename T::Storage& x, typename T::Storage& y, typename 
   y = T::encode(__fadd_rn(yc, xs));
 }
 
-// Grid: any. Block: kThreads, one item a thread and step: kUnit pairs, or 2 * kUnit latent elements.
+// Latent elements of an item: as many as kUnit pairs have, or one where elements go singly.
+template <int kUnit>
+constexpr int kLatent = kUnit == 1 ? 1 : 2 * kUnit;
+
+// Grid: any. Block: kThreads, one item a thread and step: kUnit pairs, or kLatent latent elements.
 template <class T, bool kNeox, class ToCache, int kUnit>
 __global__ void __launch_bounds__(kThreads) rope_kernel(const __grid_constant__ Params p) {
   using In = typename T::Storage;
   using Out = typename ToCache::Out;
-  constexpr int kIn = sizeof(In), kOut = sizeof(Out);
+  constexpr int kIn = sizeof(In), kOut = sizeof(Out), kRun = kLatent<kUnit>;
   using Half = Pack<kUnit * kIn>;
   const Divider by(p.scale == nullptr ? 1.0f : __ldg(p.scale));
   for (int64_t first = 0; first < p.tokens; first += p.tokens_per_pass) {
@@ -71,23 +75,27 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(const __grid_constant__ 
       const int64_t token = first + p.items_per_token.divide(item, part);
       const int64_t slot = p.slots.load(token);
       const int64_t position = __ldg(p.positions + token * p.position_stride);
-      if (slot < 0) continue;
-      const Place place = p.slots.decode(token, slot, part == 0);
-      if (!place.valid()) continue;
-      if (position < 0 || position >= p.max_position) {
-        if (part == 0) note(p.slots.report, p.slots.op, VKV_REPORT_POSITION, token, position, p.max_position);
-        continue;
-      }
-      char* entry = p.cache + place.block * p.cache_block + place.offset * p.cache_token;
+      // Where the item's entry goes, once its own loads are on their way.
+      const auto entry = [&]() -> char* {
+        const Place place = p.slots.decode(token, slot, part == 0);
+        if (!place.valid()) return nullptr;
+        if (position < 0 || position >= p.max_position) {
+          if (part == 0) note(p.slots.report, p.slots.op, VKV_REPORT_POSITION, token, position, p.max_position);
+          return nullptr;
+        }
+        return p.cache + place.block * p.cache_block + place.offset * p.cache_token;
+      };
 
       if (part >= p.q_items + p.k_items) {
-        const int64_t at = static_cast<int64_t>(part - p.q_items - p.k_items) * 2 * kUnit;
-        Pack<2 * kUnit * kIn> in;
+        const int64_t at = static_cast<int64_t>(part - p.q_items - p.k_items) * kRun;
+        Pack<kRun * kIn> in;
         in.load(p.kv_c + token * p.c_token + at * kIn);
-        Pack<2 * kUnit * kOut> out;
+        char* dst = entry();
+        if (dst == nullptr) continue;
+        Pack<kRun * kOut> out;
 #pragma unroll
-        for (int i = 0; i < 2 * kUnit; ++i) out.template as<Out>()[i] = ToCache::narrow(in.template as<In>()[i], by);
-        out.store_to(entry + at * kOut);
+        for (int i = 0; i < kRun; ++i) out.template as<Out>()[i] = ToCache::narrow(in.template as<In>()[i], by);
+        out.store_to(dst + at * kOut);
         continue;
       }
 
@@ -95,15 +103,17 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(const __grid_constant__ 
       const bool is_q = part < p.q_items;
       const uint32_t head = p.units_per_half.divide(is_q ? part : part - p.q_items, unit);
       char* row = is_q ? p.q_pe + token * p.q_token + head * p.q_head : p.k_pe + token * p.k_token;
-      const char* table = p.cos_sin + position * p.table_row;
       const int64_t pair = static_cast<int64_t>(unit) * kUnit;
       // A unit's numbers: NeoX has x and y in two runs, GPT-J interleaved in one.
       const int64_t x_at = kNeox ? pair : 2 * pair, y_at = kNeox ? pair + p.half : 2 * pair + kUnit;
       Half x, y, c, s;
       x.load(row + x_at * kIn);
       y.load(row + y_at * kIn);
-      c.load(table + pair * kIn);
-      s.load(table + (pair + p.half) * kIn);
+      char* dst = entry();
+      if (dst == nullptr) continue;
+      const char* table = p.cos_sin + position * p.table_row;
+      c.load_shared(table + pair * kIn);
+      s.load_shared(table + (pair + p.half) * kIn);
       In* xs = x.template as<In>();
       In* ys = y.template as<In>();
 #pragma unroll
@@ -125,15 +135,15 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(const __grid_constant__ 
         cache_x.template as<Out>()[i] = ToCache::narrow(xs[i], by);
         cache_y.template as<Out>()[i] = ToCache::narrow(ys[i], by);
       }
-      cache_x.store_to(entry + (p.rank + x_at) * kOut);
-      cache_y.store_to(entry + (p.rank + y_at) * kOut);
+      cache_x.store_to(dst + (p.rank + x_at) * kOut);
+      cache_y.store_to(dst + (p.rank + y_at) * kOut);
     }
   }
 }
 
 template <class T, bool kNeox, class ToCache, int kUnit>
 void launch_units(const CudaContext& ctx, Params p, int64_t heads, vkv_stream stream) {
-  const int64_t units = p.half / kUnit, latent = p.rank / (2 * kUnit);
+  const int64_t units = p.half / kUnit, latent = p.rank / kLatent<kUnit>;
   p.units_per_half = FastDiv(static_cast<uint32_t>(units > 0 ? units : 1));
   p.q_items = static_cast<uint32_t>(heads * units);
   p.k_items = static_cast<uint32_t>(units);
@@ -147,9 +157,9 @@ void launch_units(const CudaContext& ctx, Params p, int64_t heads, vkv_stream st
 template <class T, bool kNeox, class ToCache>
 void launch_style(const CudaContext& ctx, const Params& p, const ConcatAndCacheMlaRopeFused& q, vkv_stream stream) {
   constexpr int kIn = sizeof(typename T::Storage), kOut = sizeof(typename ToCache::Out), kUnit = 16 / kIn;
-  const bool vectors = p.half % kUnit == 0 && p.rank % (2 * kUnit) == 0 &&
+  const bool vectors = p.half % kUnit == 0 && p.rank % kLatent<kUnit> == 0 &&
                        Alignment().add(q.q_pe, 2).add(q.k_pe, 1).add(q.kv_c, 1).add(q.cos_sin_cache, 1).bytes() == 16 &&
-                       Alignment().add(q.kv_cache, 2).bytes(16) >= std::min(16, 2 * kUnit * kOut);
+                       Alignment().add(q.kv_cache, 2).bytes(16) >= std::min(16, kLatent<kUnit> * kOut);
   if (vectors) return launch_units<T, kNeox, ToCache, kUnit>(ctx, p, q.num_heads, stream);
   launch_units<T, kNeox, ToCache, 1>(ctx, p, q.num_heads, stream);
 }

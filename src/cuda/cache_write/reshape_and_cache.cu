@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kThreads) x_packed_kernel(const __grid_constan
   constexpr int kX = 16 / sizeof(Out);
   constexpr int kRow = kTileUnits * 16 + 4;
   __shared__ alignas(16) char tile[kTileTokens * kRow];
-  __shared__ int64_t place_of[kTileTokens];  // block * block_size + offset, or -1
+  __shared__ Place place_of[kTileTokens];
 
   for (int64_t t = blockIdx.x; t < p.tiles; t += gridDim.x) {
     const int64_t band = t / (2 * p.columns);
@@ -51,12 +51,7 @@ __global__ void __launch_bounds__(kThreads) x_packed_kernel(const __grid_constan
 
     if (threadIdx.x < kTileTokens) {
       const int64_t token = first_token + threadIdx.x;
-      int64_t slot = -1;
-      if (token < p.tokens) {
-        slot = p.slots.load(token);
-        if (!p.slots.decode(token, slot, across == 0).valid()) slot = -1;
-      }
-      place_of[threadIdx.x] = slot;
+      place_of[threadIdx.x] = token < p.tokens ? p.slots.decode(token, p.slots.load(token), across == 0) : Place{-1, 0};
     }
     for (int unit = threadIdx.x; unit < kTileTokens * kTileUnits; unit += kThreads) {
       const int row = unit / kTileUnits, column = unit % kTileUnits;
@@ -87,13 +82,12 @@ __global__ void __launch_bounds__(kThreads) x_packed_kernel(const __grid_constan
       for (int unit = threadIdx.x; unit < kTileTokens * kTileUnits; unit += kThreads) {
         const int row = unit % kTileTokens, column = unit / kTileTokens;
         const uint32_t group = first_group + column;
-        const int64_t slot = place_of[row];
-        if (slot < 0 || group >= p.groups) continue;
-        const int64_t block = slot / block_size, offset = slot - block * block_size;
+        const Place place = place_of[row];
+        if (!place.valid() || group >= p.groups) continue;
         uint32_t in_head;
         const uint32_t head = p.groups_per_head.divide(group, in_head);
         const auto* words = reinterpret_cast<const uint32_t*>(tile + row * kRow + column * 16);
-        char* dst = side.dst + block * side.dst_block + head * side.dst_head + (in_head * block_size + offset) * 16;
+        char* dst = side.dst + place.block * side.dst_block + head * side.dst_head + (in_head * block_size + place.offset) * 16;
         const uint4 value = make_uint4(words[0], words[1], words[2], words[3]);
         if constexpr (kAligned) {
           store<16>(dst, value);
@@ -105,15 +99,15 @@ __global__ void __launch_bounds__(kThreads) x_packed_kernel(const __grid_constan
     } else {
       // V [.., head_dim, block_size]: lanes run over tokens, then dims.
       const int row = threadIdx.x % kTileTokens;
-      const int64_t slot = place_of[row];
-      const int64_t block = slot / block_size, offset = slot - block * block_size;
-      for (int dim = threadIdx.x / kTileTokens; dim < kTileUnits * kX && slot >= 0; dim += kThreads / kTileTokens) {
+      const Place place = place_of[row];
+      for (int dim = threadIdx.x / kTileTokens; dim < kTileUnits * kX && place.valid(); dim += kThreads / kTileTokens) {
         const uint32_t group = first_group + dim / kX;
         if (group >= p.groups) break;
         uint32_t in_head;
         const uint32_t head = p.groups_per_head.divide(group, in_head);
         const int64_t d = static_cast<int64_t>(in_head) * kX + dim % kX;
-        char* dst = side.dst + block * side.dst_block + head * side.dst_head + (d * block_size + offset) * static_cast<int64_t>(sizeof(Out));
+        char* dst = side.dst + place.block * side.dst_block + head * side.dst_head +
+                    (d * block_size + place.offset) * static_cast<int64_t>(sizeof(Out));
         *reinterpret_cast<Out*>(dst) = *reinterpret_cast<const Out*>(tile + row * kRow + dim * static_cast<int>(sizeof(Out)));
       }
     }

@@ -42,7 +42,7 @@ __device__ void store(void* p, Bytes<kBytes> value) {
   *static_cast<Bytes<kBytes>*>(p) = value;
 }
 
-// Read-once data that fills kBytes of registers, in pieces of at most 16 bytes.
+// Data that fills kBytes of registers, in pieces of at most 16 bytes.
 template <int kBytes>
 struct alignas(kBytes < 16 ? kBytes : 16) Pack {
   static constexpr int kPiece = kBytes < 16 ? kBytes : 16;
@@ -51,6 +51,11 @@ struct alignas(kBytes < 16 ? kBytes : 16) Pack {
   __device__ void load(const void* p) {
 #pragma unroll
     for (int i = 0; i < kBytes / kPiece; ++i) piece[i] = load_once<kPiece>(static_cast<const char*>(p) + i * kPiece);
+  }
+  // Data that other threads read too: kept in L1.
+  __device__ void load_shared(const void* p) {
+#pragma unroll
+    for (int i = 0; i < kBytes / kPiece; ++i) piece[i] = __ldg(static_cast<const Bytes<kPiece>*>(p) + i);
   }
   __device__ void store_to(void* p) const {
 #pragma unroll
