@@ -21,7 +21,7 @@ enum class Limit { read, copy };
 // One set of tensors, ready to be called. A row makes several, so that each call finds its data out of the caches.
 struct Instance {
   std::function<vkv_status(vkv_stream)> call;
-  std::function<std::string()> verify;  // calls once and compares samples with the reference: empty, or what is wrong
+  std::function<std::string()> verify;  // after a call: compares samples with the reference; empty, or what is wrong
 };
 
 struct Case {
@@ -59,6 +59,7 @@ inline void require(vkv_status status) {
 using Cases = std::vector<Case>;
 void add_writer_cases(Cases& cases);
 void add_mla_cases(Cases& cases);
+void add_convert_cases(Cases& cases);
 Cases all_cases();
 
 struct Effort {
@@ -92,7 +93,7 @@ class BenchDevice {
   virtual std::string method() const = 0;       // a sentence for the reader of the report
   virtual int64_t memory_bytes() const = 0;     // most that a row's instances may take together
   virtual int64_t cold_bytes() const = 0;       // after touching this many others, nothing of a buffer is in a cache
-  virtual Limits measure_limits() = 0;
+  virtual Limits measure_limits(int passes) = 0;
   // Times calls over the instances in turn. `evict`: together they are smaller than cold_bytes(), so that the caches must
   // be emptied otherwise. A call that fails throws.
   virtual Timing time(const std::vector<Instance>& instances, bool evict, const Effort& effort) = 0;

@@ -65,10 +65,10 @@ class CpuBenchDevice final : public BenchDevice {
            "bytes by as many threads: a sum of 64-bit words (read), memcpy of one long piece a thread (copy, read + written).";
   }
 
-  Limits measure_limits() override {
+  Limits measure_limits(int passes) override {
     std::vector<uint64_t> second(first_.size(), 2);
     double read = 1e30, copy = 1e30;
-    for (int i = 0; i < 8; ++i) {
+    for (int i = 0; i < passes; ++i) {
       read = std::min(read, seconds([&] { read_all(); }));
       copy = std::min(copy, seconds([&] {
         on_threads(threads_, [&](int thread) {
