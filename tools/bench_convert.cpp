@@ -18,7 +18,7 @@ struct Conversion {
   int64_t rows;
 };
 
-struct ConvertFp8 {
+struct ConvertFp8 final : Instance {
   ConvertFp8(const Device& on, const Conversion& c, Random& random)
       : device(on), dst(on, c.dst, {c.rows, kRow}), src(on, c.src, {c.rows, kRow}), rows(some_of(c.rows, random)) {
     src.fill(random);
@@ -28,9 +28,9 @@ struct ConvertFp8 {
     params.scale = kScale;
   }
 
-  vkv_status call(vkv_stream stream) const { return vkv_convert_fp8(device.ctx, &params, stream); }
+  vkv_status call(vkv_stream stream) const override { return vkv_convert_fp8(device.ctx, &params, stream); }
 
-  std::string verify() const {
+  std::string verify() const override {
     return compare_bits("dst", dst.sample({rows}), reference::convert_fp8(src.sample({rows}), params.dst.dtype, kScale));
   }
 
