@@ -10,14 +10,22 @@ add_library(vkv SHARED
   src/ops/concat_and_cache_mla_rope_fused.cpp
   src/ops/concat_mla_q.cpp
   src/ops/convert_fp8.cpp
+  src/ops/copy_blocks.cpp
+  src/ops/cp_gather_and_upconvert_fp8_kv_cache.cpp
+  src/ops/cp_gather_indexer_k_quant_cache.cpp
+  src/ops/indexer_k_quant_and_cache.cpp
   src/ops/reshape_and_cache_flash.cpp
   src/ops/swap_blocks.cpp
+  src/ops/swap_blocks_batch.cpp
   src/cpu/block_move.cpp
   src/cpu/concat_and_cache_mla.cpp
   src/cpu/concat_and_cache_mla_rope_fused.cpp
   src/cpu/concat_mla_q.cpp
   src/cpu/context.cpp
   src/cpu/convert_fp8.cpp
+  src/cpu/cp_gather_and_upconvert_fp8_kv_cache.cpp
+  src/cpu/cp_gather_indexer_k_quant_cache.cpp
+  src/cpu/indexer_k_quant_and_cache.cpp
   src/cpu/isa.cpp
   src/cpu/pending.cpp
   src/cpu/reshape_and_cache_flash.cpp

@@ -16,6 +16,7 @@ Cases all_cases() {
   Cases cases;
   add_writer_cases(cases);
   add_mla_cases(cases);
+  add_convert_cases(cases);
   return cases;
 }
 
@@ -72,15 +73,18 @@ Row run(BenchDevice& on, const Case& c, const Effort& effort) {
   try {
     const int64_t enough = (on.cold_bytes() + c.footprint - 1) / c.footprint;
     const int64_t count = std::max<int64_t>(1, std::min({enough, kMostInstances, on.memory_bytes() / c.footprint}));
-    std::vector<Instance> instances;
+    Instances instances;
     support::Random random(1);
     for (int64_t i = 0; i < count; ++i) instances.push_back(c.make(on.device(), random));
-    row.wrong = instances.front().verify();
+    instances.front()->prepare();
+    require(instances.front()->call(on.device().stream));
+    support::synchronize(on.device());
+    row.wrong = instances.front()->verify();
     const vkv_device_report report = support::take_report(on.device());
     if (row.wrong.empty() && report.count != 0) row.wrong = report.message;
     if (!row.wrong.empty()) return row;
     row.verified = true;
-    for (const Instance& instance : instances) require(instance.call(on.device().stream));
+    for (const auto& instance : instances) require(instance->call(on.device().stream));
     support::synchronize(on.device());
     row.timing = on.time(instances, count * c.footprint < on.cold_bytes(), effort);
   } catch (const Refused& e) {
@@ -187,7 +191,7 @@ int bench(int argc, char** argv) {
   result.method = on->method();
   result.date = today();
   Progress progress(cases.size());
-  result.limits = on->measure_limits();
+  result.limits = on->measure_limits(effort.repeats);
   print_header(result);
   bool wrong = false;
   for (const Case& c : cases) {
@@ -197,7 +201,7 @@ int bench(int argc, char** argv) {
     print_row(result, result.rows.back());
     wrong = wrong || !result.rows.back().wrong.empty();
   }
-  print_drift(result, on->measure_limits());
+  print_drift(result, on->measure_limits(effort.repeats));
   if (json.wanted()) json.write(to_json(result));
   if (html.wanted()) html.write(to_html(result));
   return wrong ? kWrong : kDone;

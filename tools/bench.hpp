@@ -19,10 +19,25 @@ namespace bench {
 enum class Limit { read, copy };
 
 // One set of tensors, ready to be called. A row makes several, so that each call finds its data out of the caches.
-struct Instance {
-  std::function<vkv_status(vkv_stream)> call;
-  std::function<std::string()> verify;  // calls once and compares samples with the reference: empty, or what is wrong
+class Instance {
+ public:
+  virtual ~Instance() = default;
+  virtual vkv_status call(vkv_stream stream) const = 0;
+  // Samples the outputs of the call before it and compares them with the reference: empty, or what is wrong.
+  virtual std::string verify() const = 0;
+  // Before that call: keeps what it will overwrite and verify() needs.
+  virtual void prepare() {}
 };
+using Instances = std::vector<std::unique_ptr<Instance>>;
+using Maker = std::function<std::unique_ptr<Instance>(const support::Device&, support::Random&)>;
+
+// Makes Problems: Instances with a constructor (device, description, random).
+template <class Problem, class Description>
+Maker maker(Description description) {
+  return [description](const support::Device& device, support::Random& random) {
+    return std::make_unique<Problem>(device, description, random);
+  };
+}
 
 struct Case {
   std::string op;
@@ -32,19 +47,10 @@ struct Case {
   Limit limit;
   int64_t read, written;  // bytes that a call must move, each counted once
   int64_t footprint;      // bytes of device memory that an instance takes, roughly
-  std::function<Instance(const support::Device&, support::Random&)> make;
+  Maker make;
 
   std::string name() const { return op + " " + series + " " + size; }
 };
-
-// Instance of a Problem: a struct with a constructor (device, description, random), call(stream) and verify().
-template <class Problem, class Description>
-std::function<Instance(const support::Device&, support::Random&)> maker(Description description) {
-  return [description](const support::Device& device, support::Random& random) {
-    const auto problem = std::make_shared<Problem>(device, description, random);
-    return Instance{[problem](vkv_stream stream) { return problem->call(stream); }, [problem] { return problem->verify(); }};
-  };
-}
 
 // A call that the library refused, as an exception.
 struct Refused : std::runtime_error {
@@ -59,6 +65,7 @@ inline void require(vkv_status status) {
 using Cases = std::vector<Case>;
 void add_writer_cases(Cases& cases);
 void add_mla_cases(Cases& cases);
+void add_convert_cases(Cases& cases);
 Cases all_cases();
 
 struct Effort {
@@ -92,10 +99,10 @@ class BenchDevice {
   virtual std::string method() const = 0;       // a sentence for the reader of the report
   virtual int64_t memory_bytes() const = 0;     // most that a row's instances may take together
   virtual int64_t cold_bytes() const = 0;       // after touching this many others, nothing of a buffer is in a cache
-  virtual Limits measure_limits() = 0;
+  virtual Limits measure_limits(int passes) = 0;
   // Times calls over the instances in turn. `evict`: together they are smaller than cold_bytes(), so that the caches must
   // be emptied otherwise. A call that fails throws.
-  virtual Timing time(const std::vector<Instance>& instances, bool evict, const Effort& effort) = 0;
+  virtual Timing time(const Instances& instances, bool evict, const Effort& effort) = 0;
 };
 std::unique_ptr<BenchDevice> cpu_bench_device(const tools::OpenDevice& open);
 std::unique_ptr<BenchDevice> cuda_bench_device(const tools::OpenDevice& open);

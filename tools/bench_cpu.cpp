@@ -65,10 +65,10 @@ class CpuBenchDevice final : public BenchDevice {
            "bytes by as many threads: a sum of 64-bit words (read), memcpy of one long piece a thread (copy, read + written).";
   }
 
-  Limits measure_limits() override {
+  Limits measure_limits(int passes) override {
     std::vector<uint64_t> second(first_.size(), 2);
     double read = 1e30, copy = 1e30;
-    for (int i = 0; i < 8; ++i) {
+    for (int i = 0; i < passes; ++i) {
       read = std::min(read, seconds([&] { read_all(); }));
       copy = std::min(copy, seconds([&] {
         on_threads(threads_, [&](int thread) {
@@ -81,7 +81,7 @@ class CpuBenchDevice final : public BenchDevice {
     return {{{bytes, read}}, 2 * bytes / copy};
   }
 
-  Timing time(const std::vector<Instance>& instances, bool evict, const Effort& effort) override {
+  Timing time(const Instances& instances, bool evict, const Effort& effort) override {
     // A row that takes much longer than asked for is stopped early, but not before three samples.
     constexpr double kPatience = 8;
     std::vector<double> samples;
@@ -89,8 +89,8 @@ class CpuBenchDevice final : public BenchDevice {
     const Clock::time_point start = Clock::now();
     for (;;) {
       if (evict) read_all();
-      for (const Instance& instance : instances) {
-        samples.push_back(seconds([&] { require(instance.call(device_.stream)); }));
+      for (const auto& instance : instances) {
+        samples.push_back(seconds([&] { require(instance->call(device_.stream)); }));
         total += samples.back();
         const auto count = static_cast<int>(samples.size());
         if (count >= effort.repeats && total >= effort.min_time) return summarise(std::move(samples));

@@ -28,7 +28,7 @@ struct MlaWrite {
 };
 
 // What both writers of MLA entries have.
-struct MlaWriter {
+struct MlaWriter : Instance {
   MlaWriter(const Device& on, const MlaWrite& w, Random& random)
       : device(on), slots(w.tokens, kBlockSize, false, random), picked(slots.slots, kBlockSize, random),
         kv_c(on, kDtype, {w.tokens, kRank}), k_pe(on, kDtype, {w.tokens, kRope}),
@@ -55,7 +55,7 @@ struct MlaWriter {
   Tensor kv_c, k_pe, kv_cache, slot_mapping, scale;
 };
 
-struct ConcatAndCacheMla : MlaWriter {
+struct ConcatAndCacheMla final : MlaWriter {
   ConcatAndCacheMla(const Device& on, const MlaWrite& w, Random& random) : MlaWriter(on, w, random) {
     params.kv_c = kv_c.view();
     params.k_pe = k_pe.view();
@@ -64,11 +64,9 @@ struct ConcatAndCacheMla : MlaWriter {
     params.scale = scale.view();
   }
 
-  vkv_status call(vkv_stream stream) const { return vkv_concat_and_cache_mla(device.ctx, &params, stream); }
+  vkv_status call(vkv_stream stream) const override { return vkv_concat_and_cache_mla(device.ctx, &params, stream); }
 
-  std::string verify() const {
-    require(call(device.stream));
-    support::synchronize(device);
+  std::string verify() const override {
     Array want = empty_cache();
     reference::concat_and_cache_mla(kv_c.sample({picked.tokens}), k_pe.sample({picked.tokens}), picked.slots, scale.sample({}), 0,
                                     want);
@@ -78,7 +76,7 @@ struct ConcatAndCacheMla : MlaWriter {
   vkv_concat_and_cache_mla_params params = VKV_INIT(vkv_concat_and_cache_mla_params);
 };
 
-struct RopeFused : MlaWriter {
+struct RopeFused final : MlaWriter {
   RopeFused(const Device& on, const MlaWrite& w, Random& random)
       : MlaWriter(on, w, random), positions(on, VKV_DTYPE_I64, {w.tokens}), q_pe(on, kDtype, {w.tokens, w.heads, kRope}),
         cos_sin_cache(on, kDtype, {kMaxPosition, kRope}) {
@@ -114,24 +112,28 @@ struct RopeFused : MlaWriter {
     return rows;
   }
 
-  vkv_status call(vkv_stream stream) const { return vkv_concat_and_cache_mla_rope_fused(device.ctx, &params, stream); }
+  vkv_status call(vkv_stream stream) const override { return vkv_concat_and_cache_mla_rope_fused(device.ctx, &params, stream); }
 
-  std::string verify() const {
-    Array q = q_pe.sample({picked.tokens}), k = k_pe.sample({picked.tokens}), cache = empty_cache();
-    reference::concat_and_cache_mla_rope_fused(positions.sample({picked.tokens}), q, k, kv_c.sample({picked.tokens}),
-                                               cos_sin_cache.sample({}), picked.slots, scale.sample({}), 0, cache);
-    require(call(device.stream));
-    support::synchronize(device);
-    std::string wrong = compare_bits("q_pe", q_pe.sample({picked.tokens}), q);
-    if (wrong.empty()) wrong = compare_bits("k_pe", k_pe.sample({picked.tokens}), k);
-    return wrong.empty() ? compare_cache(cache) : wrong;
+  void prepare() override {
+    want_q = q_pe.sample({picked.tokens});
+    want_k = k_pe.sample({picked.tokens});
+    want_cache = empty_cache();
+    reference::concat_and_cache_mla_rope_fused(positions.sample({picked.tokens}), want_q, want_k, kv_c.sample({picked.tokens}),
+                                               cos_sin_cache.sample({}), picked.slots, scale.sample({}), 0, want_cache);
+  }
+
+  std::string verify() const override {
+    std::string wrong = compare_bits("q_pe", q_pe.sample({picked.tokens}), want_q);
+    if (wrong.empty()) wrong = compare_bits("k_pe", k_pe.sample({picked.tokens}), want_k);
+    return wrong.empty() ? compare_cache(want_cache) : wrong;
   }
 
   Tensor positions, q_pe, cos_sin_cache;
+  Array want_q, want_k, want_cache;  // of the picked tokens and blocks
   vkv_concat_and_cache_mla_rope_fused_params params = VKV_INIT(vkv_concat_and_cache_mla_rope_fused_params);
 };
 
-struct ConcatMlaQ {
+struct ConcatMlaQ final : Instance {
   struct Size {
     int64_t tokens, heads;
   };
@@ -146,11 +148,9 @@ struct ConcatMlaQ {
     params.q_out = q_out.view();
   }
 
-  vkv_status call(vkv_stream stream) const { return vkv_concat_mla_q(device.ctx, &params, stream); }
+  vkv_status call(vkv_stream stream) const override { return vkv_concat_mla_q(device.ctx, &params, stream); }
 
-  std::string verify() const {
-    require(call(device.stream));
-    support::synchronize(device);
+  std::string verify() const override {
     return compare_bits("q_out", q_out.sample({tokens}), reference::concat_mla_q(ql_nope.sample({tokens}), q_pe.sample({tokens})));
   }
 

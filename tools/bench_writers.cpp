@@ -21,7 +21,7 @@ struct Write {
   bool scattered;
 };
 
-struct FlashWriter {
+struct FlashWriter final : Instance {
   FlashWriter(const Device& on, const Write& w, Random& random)
       : device(on), slots(w.tokens, kBlockSize, w.scattered, random), picked(slots.slots, kBlockSize, random),
         slot_mapping(on, VKV_DTYPE_I64, {w.tokens}), scale(on, VKV_DTYPE_F32, {1}) {
@@ -42,11 +42,9 @@ struct FlashWriter {
     params.k_scale = params.v_scale = scale.view();
   }
 
-  vkv_status call(vkv_stream stream) const { return vkv_reshape_and_cache_flash(device.ctx, &params, stream); }
+  vkv_status call(vkv_stream stream) const override { return vkv_reshape_and_cache_flash(device.ctx, &params, stream); }
 
-  std::string verify() const {
-    require(call(device.stream));
-    support::synchronize(device);
+  std::string verify() const override {
     const Array scale_value = scale.sample({});
     std::string wrong;
     for (const Side& side : sides) {

@@ -11,11 +11,13 @@
 #include "cases/concat_and_cache_mla.hpp"
 #include "cases/concat_and_cache_mla_rope_fused.hpp"
 #include "cases/concat_mla_q.hpp"
+#include "cases/convert_fp8.hpp"
 #include "cases/reshape_and_cache_flash.hpp"
 #include "support/compare.hpp"
 #include "support/reference/concat_and_cache_mla.hpp"
 #include "support/reference/concat_and_cache_mla_rope_fused.hpp"
 #include "support/reference/concat_mla_q.hpp"
+#include "support/reference/convert_fp8.hpp"
 #include "support/reference/reshape_and_cache_flash.hpp"
 #include "tools/command.hpp"
 
@@ -87,7 +89,7 @@ std::string compare_image(const char* name, Array& output, std::vector<uint8_t> 
   return std::string(name) + " differs from the reference at byte " + std::to_string(at) + " of " + std::to_string(want.size());
 }
 
-// Which NaN a sum of NaNs or infinities gives is the machine's choice: all become the same.
+// Where a format has several NaNs and arithmetic makes one, which one is the machine's choice: all become the same.
 std::vector<uint8_t> with_one_nan(Array& array) {
   for (int64_t i = 0; i < array.size(); ++i) {
     if (std::isnan(array.at(i))) array.set(i, std::numeric_limits<double>::quiet_NaN());
@@ -95,9 +97,10 @@ std::vector<uint8_t> with_one_nan(Array& array) {
   return array.image();
 }
 
-std::string compare_elements(const char* name, Array& output, const std::vector<uint64_t>& want) {
+std::string compare_elements(const char* name, Array& output, const std::vector<uint64_t>& want,
+                             std::vector<uint8_t> (*normal)(Array&) = nullptr) {
   for (int64_t i = 0; i < output.size(); ++i) output.set_bits(i, want.at(static_cast<std::size_t>(i)));
-  return compare_image(name, output);
+  return compare_image(name, output, normal);
 }
 
 std::string first_of(std::initializer_list<std::string> sentences) {
@@ -111,7 +114,8 @@ void check_all(Checker& check) {
   check.op<cases::ReshapeAndCacheFlashProblem>(
       "reshape_and_cache_flash", cases::reshape_and_cache_flash(), vkv_reshape_and_cache_flash, [](auto& p) {
         reference::reshape_and_cache_flash(p.key, p.slots, p.k_scale, p.key_cache(), 0);
-        reference::reshape_and_cache_flash(p.value, p.slots, p.v_scale, p.value_cache(), p.value_plane());
+        reference::reshape_and_cache_flash(p.value, p.slots, p.v_scale, p.value_cache(), p.value_plane(),
+                                           p.swizzled());
         std::string wrong;
         for (Array& cache : p.caches) wrong = first_of({wrong, compare_image("the cache", cache)});
         return wrong;
@@ -130,6 +134,9 @@ void check_all(Checker& check) {
       });
   check.op<cases::ConcatMlaQProblem>("concat_mla_q", cases::concat_mla_q(), vkv_concat_mla_q, [](auto& p) {
     return compare_elements("q_out", p.q_out, reference::concat_mla_q(p.ql_nope, p.q_pe));
+  });
+  check.op<cases::ConvertFp8Problem>("convert_fp8", cases::convert_fp8(), vkv_convert_fp8, [](auto& p) {
+    return compare_elements("dst", p.dst, reference::convert_fp8(p.src, p.c.dst, p.c.scale), with_one_nan);
   });
 }
 

@@ -69,12 +69,9 @@ Engine::Engine(const support::Device& device, const ReplayOptions& options, cons
   times_.attention.op = "paged_attention";
   upload(k_scale_, content.scales(Which::key));
   upload(v_scale_, content.scales(Which::value));
-  // Whatever is read before it is written is a NaN in every format.
-  const std::vector<char> poison(static_cast<std::size_t>(layout_.block_bytes()), static_cast<char>(0xFF));
-  for (int64_t block = 0; block < options.limits.device_blocks; ++block) {
-    device.memory->to_device(device_pool_.at(static_cast<std::size_t>(block * layout_.block_bytes())), poison.data(),
-                             poison.size());
-  }
+  // What is read before it is written is a NaN in every format; and every page is there before the clock runs.
+  device_pool_.fill(0xFF);
+  host_pool_.fill(0xFF);
 }
 
 void Engine::refuse_unsupported() {

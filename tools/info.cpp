@@ -1,4 +1,5 @@
 // vkv info: the library, the devices of this machine, and a support matrix of each.
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <map>
@@ -72,37 +73,50 @@ Json matrix_json(const std::vector<SupportedCase>& matrix) {
   return all;
 }
 
-// One line an op and stored format: the inputs whose every case is supported, those with some (marked *), those with none
-// (marked -).
+// The cases of one operation, stored format and input dtype.
+struct Cell {
+  int cases = 0, supported = 0;
+  int64_t smallest_row = 0, largest_row = 0;  // elements of the input's last dimension, where supported
+};
+
+std::string cell_text(vkv_dtype input, const Cell& cell) {
+  if (cell.supported == 0) return std::string("-") + vkv_dtype_string(input);
+  std::string text = std::string(cell.supported < cell.cases ? "*" : "") + vkv_dtype_string(input) + " [" +
+                     std::to_string(cell.smallest_row);
+  if (cell.largest_row > cell.smallest_row) text += ".." + std::to_string(cell.largest_row);
+  return text + "]";
+}
+
+// One line an operation and stored format.
 void print_matrix(const std::vector<SupportedCase>& matrix) {
-  struct Count {
-    int cases = 0, supported = 0;
-  };
   std::vector<std::string> ops;  // in order of appearance
-  std::map<std::string, std::map<std::string, std::map<vkv_dtype, Count>>> lines;
+  std::map<std::string, std::map<std::string, std::map<vkv_dtype, Cell>>> lines;
   std::set<std::string> reasons;
   for (const SupportedCase& c : matrix) {
     if (lines.find(c.op) == lines.end()) ops.push_back(c.op);
     const std::string stored = c.stored.dtype == c.input.dtype ? "same" : vkv_dtype_string(c.stored.dtype);
-    Count& count = lines[c.op][stored][c.input.dtype];
-    ++count.cases;
-    count.supported += c.status == VKV_OK;
-    if (c.status != VKV_OK) reasons.insert(c.message);
+    Cell& cell = lines[c.op][stored][c.input.dtype];
+    ++cell.cases;
+    if (c.status != VKV_OK) {
+      reasons.insert(c.message);
+      continue;
+    }
+    const int64_t row = c.input.shape[c.input.ndim - 1];
+    cell.smallest_row = cell.supported == 0 ? row : std::min(cell.smallest_row, row);
+    cell.largest_row = std::max(cell.largest_row, row);
+    ++cell.supported;
   }
-  std::printf("    %-40s %-12s %s\n", "operation", "stored as", "input (cases); * some cases only, - none");
+  std::printf("  %-32s %-11s %s\n", "operation", "stored as", "input dtype [row sizes tested]   * in part   - not at all");
   for (const std::string& op : ops) {
-    bool first = true;
+    const char* name = op.c_str();
     for (const auto& [stored, inputs] : lines[op]) {
-      std::printf("    %-40s %-12s", first ? op.c_str() : "", stored.c_str());
-      first = false;
-      for (const auto& [input, count] : inputs) {
-        const char* mark = count.supported == count.cases ? "" : count.supported > 0 ? "*" : "-";
-        std::printf(" %s%s (%d)", mark, vkv_dtype_string(input), count.supported > 0 ? count.supported : count.cases);
-      }
+      std::printf("  %-32s %-11s", name, stored.c_str());
+      name = "";
+      for (const auto& [input, cell] : inputs) std::printf(" %-16s", cell_text(input, cell).c_str());
       std::printf("\n");
     }
   }
-  for (const std::string& reason : reasons) std::printf("    not: %s\n", reason.c_str());
+  for (const std::string& reason : reasons) std::printf("  not supported: %s\n", reason.c_str());
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "tools/support_matrix.hpp"
 
+#include "cases/concat_and_cache_mla.hpp"
+#include "cases/concat_and_cache_mla_rope_fused.hpp"
 #include "cases/concat_mla_q.hpp"
+#include "cases/reshape_and_cache_flash.hpp"
 
 namespace tools {
 
@@ -53,6 +56,15 @@ class Asker {
 std::vector<SupportedCase> support_matrix(const support::Device& device) {
   std::vector<SupportedCase> answers;
   Asker asker(device, answers);
+  asker.ask<cases::ReshapeAndCacheFlashProblem>("reshape_and_cache_flash", cases::reshape_and_cache_flash(),
+                                                vkv_reshape_and_cache_flash_supported,
+                                                [](const auto& p) { return std::pair(p.key, p.key_cache); });
+  asker.ask<cases::ConcatAndCacheMlaProblem>("concat_and_cache_mla", cases::concat_and_cache_mla(),
+                                             vkv_concat_and_cache_mla_supported,
+                                             [](const auto& p) { return std::pair(p.kv_c, p.kv_cache); });
+  asker.ask<cases::ConcatAndCacheMlaRopeFusedProblem>(
+      "concat_and_cache_mla_rope_fused", cases::concat_and_cache_mla_rope_fused(),
+      vkv_concat_and_cache_mla_rope_fused_supported, [](const auto& p) { return std::pair(p.kv_c, p.kv_cache); });
   asker.ask<cases::ConcatMlaQProblem>("concat_mla_q", cases::concat_mla_q(), vkv_concat_mla_q_supported,
                                       [](const auto& p) { return std::pair(p.ql_nope, p.q_out); });
   return answers;

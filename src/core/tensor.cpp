@@ -133,12 +133,12 @@ Arg& Arg::packed_from(int first) {
   return *this;
 }
 
-Arg& Arg::aligned(int64_t bytes) {
+Arg& Arg::aligned(int64_t bytes, int dims) {
   if (check_.pointers_matter() && reinterpret_cast<std::uintptr_t>(tensor_.data) % static_cast<std::uintptr_t>(bytes) != 0) {
     check_.invalid("%s.data is %p, expected alignment to %lld bytes", name_, tensor_.data, static_cast<long long>(bytes));
   }
   const int64_t element = element_size(tensor_.dtype);
-  for (int i = 0; i < tensor_.ndim - 1; ++i) {
+  for (int i = 0; i < tensor_.ndim - 1 && i < dims; ++i) {
     if (tensor_.shape[i] > 1 && tensor_.stride[i] * element % bytes != 0) {
       check_.invalid("%s.stride[%d] is %lld, expected a multiple of %lld bytes", name_, i,
                      static_cast<long long>(tensor_.stride[i]), static_cast<long long>(bytes));

@@ -52,8 +52,8 @@ class Arg {
   Arg& dim_multiple_of(int i, int64_t divisor, const char* why);
   // Dimensions i.. are row-major compact. Strides of a tensor without elements are not looked at, here and in written().
   Arg& packed_from(int i);
-  // Data and all strides but the last are multiples of `bytes`.
-  Arg& aligned(int64_t bytes);
+  // Data and all strides but the last, or those of the first `dims` dimensions, are multiples of `bytes`.
+  Arg& aligned(int64_t bytes, int dims = VKV_MAX_DIMS);
   // The op writes it: no dimension may repeat the same memory.
   Arg& written();
 

@@ -95,4 +95,26 @@ void run(const Context& ctx, const SwapBlocks& s, vkv_stream) {
   }).run(self(ctx).pool);
 }
 
+void run(const Context& ctx, const SwapBlocksBatch& s, vkv_stream) {
+  Copies(s.count, [&s](int64_t i) { return Copy{s.src(i), s.dst(i), s.size(i)}; }).run(self(ctx).pool);
+}
+
+void run(const Context& ctx, const CopyBlocks& c, vkv_stream) {
+  const auto in_range = [&c](int64_t id) { return id >= 0 && id < c.num_blocks; };
+  for (int64_t pair = 0; pair < c.num_pairs; ++pair) {
+    for (int column = 0; column < 2; ++column) {
+      const int64_t id = c.block(pair, column);
+      if (!in_range(id)) {
+        self(ctx).report.note(VKV_OP_COPY_BLOCKS, VKV_REPORT_BLOCK_ID, 2 * pair + column, id, c.num_blocks);
+      }
+    }
+  }
+  Copies(c.num_caches() * c.num_pairs, [&](int64_t i) {
+    const int64_t from = c.block(i % c.num_pairs, 0), to = c.block(i % c.num_pairs, 1);
+    if (!in_range(from) || !in_range(to)) return Copy{};
+    char* cache = c.cache(i / c.num_pairs);
+    return Copy{cache + from * c.block_stride_bytes, cache + to * c.block_stride_bytes, c.block_bytes};
+  }).run(self(ctx).pool);
+}
+
 }  // namespace vkv::cpu

@@ -13,10 +13,5 @@ void run(const Context&, const MergeAttnStates&, vkv_stream) { pending(); }
 void run(const Context&, const ReshapeAndCache&, vkv_stream) { pending(); }
 void run(const Context&, const GatherAndMaybeDequantCache&, vkv_stream) { pending(); }
 void run(const Context&, const CpGatherCache&, vkv_stream) { pending(); }
-void run(const Context&, const CpGatherAndUpconvertFp8KvCache&, vkv_stream) { pending(); }
-void run(const Context&, const IndexerKQuantAndCache&, vkv_stream) { pending(); }
-void run(const Context&, const CpGatherIndexerKQuantCache&, vkv_stream) { pending(); }
-void run(const Context&, const SwapBlocksBatch&, vkv_stream) { pending(); }
-void run(const Context&, const CopyBlocks&, vkv_stream) { pending(); }
 
 }  // namespace vkv::cpu

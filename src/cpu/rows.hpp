@@ -21,6 +21,8 @@ struct RowKernels {
   // Rotates the n / 2 pairs of a row in place, each product and each sum rounded to the row's dtype. cos_sin, of the same
   // dtype, holds n / 2 cosines, then as many sines. The pairs are (i, i + n / 2) for neox, else (2i, 2i + 1).
   using Rotate = void (*)(void* row, const void* cos_sin, int64_t n);
+  // Groups of 16 elements of f16|bf16 as NVFP4: 8 data bytes and 1 scale byte each, in order.
+  using QuantizeNvfp4 = void (*)(const void* src, void* data, void* scales, int64_t groups, float scale);
 
   // Entry for a dtype (pair); the dtypes must be of the kinds named above.
   Quantize quantize(vkv_dtype from, vkv_dtype to) const { return quantize_[float_index(from)][fp8_index(to)]; }
@@ -29,12 +31,14 @@ struct RowKernels {
   Widen widen(vkv_dtype from) const { return widen_[float_index(from)]; }
   Narrow narrow(vkv_dtype to) const { return narrow_[float_index(to)]; }
   Rotate rotate(vkv_dtype dtype, bool neox) const { return rotate_[float_index(dtype)][neox ? 0 : 1]; }
+  QuantizeNvfp4 quantize_nvfp4(vkv_dtype from) const { return quantize_nvfp4_[float_index(from)]; }
 
   Quantize quantize_[3][2];
   Dequantize dequantize_[2][3];
   Amax amax_[3];
   Widen widen_[3];
   Narrow narrow_[3];
+  QuantizeNvfp4 quantize_nvfp4_[2];
   Rotate rotate_[3][2];
 
  private:

@@ -5,15 +5,20 @@
 
 namespace vkv {
 
+// Number i of a list in host memory.
+inline int64_t host_i64(const Tensor& list, int64_t i) { return list.as<const int64_t>()[i * list.stride[0]]; }
+
+// Entry `column` (0 source, 1 destination) of a row of block_mapping.
+inline int64_t mapped_block(const Tensor& mapping, int64_t pair, int column) {
+  return mapping.as<const int64_t>()[pair * mapping.stride[0] + column * mapping.stride[1]];
+}
+
 struct SwapBlocks {
   Tensor src, dst, block_mapping;
   int64_t num_pairs, block_bytes, src_stride_bytes, dst_stride_bytes, num_src_blocks, num_dst_blocks;
   int32_t max_sms;  // 0 = the backend's choice
 
-  // Entry `column` (0 source, 1 destination) of pair i.
-  int64_t block(int64_t i, int column) const {
-    return block_mapping.as<const int64_t>()[i * block_mapping.stride[0] + column * block_mapping.stride[1]];
-  }
+  int64_t block(int64_t pair, int column) const { return mapped_block(block_mapping, pair, column); }
   bool empty() const { return num_pairs == 0 || block_bytes == 0; }
 };
 
@@ -23,13 +28,10 @@ struct SwapBlocksBatch {
   int32_t max_sms;
   bool source_order_any;
 
-  const char* src(int64_t i) const { return reinterpret_cast<const char*>(at(src_ptrs, i)); }
-  char* dst(int64_t i) const { return reinterpret_cast<char*>(at(dst_ptrs, i)); }
-  int64_t size(int64_t i) const { return at(sizes, i); }
+  const char* src(int64_t i) const { return reinterpret_cast<const char*>(host_i64(src_ptrs, i)); }
+  char* dst(int64_t i) const { return reinterpret_cast<char*>(host_i64(dst_ptrs, i)); }
+  int64_t size(int64_t i) const { return host_i64(sizes, i); }
   bool empty() const { return count == 0; }
-
- private:
-  static int64_t at(const Tensor& t, int64_t i) { return t.as<const int64_t>()[i * t.stride[0]]; }
 };
 
 struct CopyBlocks {
@@ -39,9 +41,9 @@ struct CopyBlocks {
   // Caches in one list: all K, then all V.
   int64_t num_caches() const { return value_caches.present() ? 2 * num_layers : num_layers; }
   char* cache(int64_t i) const {
-    const Tensor& t = i < num_layers ? key_caches : value_caches;
-    return reinterpret_cast<char*>(t.as<const int64_t>()[(i < num_layers ? i : i - num_layers) * t.stride[0]]);
+    return reinterpret_cast<char*>(i < num_layers ? host_i64(key_caches, i) : host_i64(value_caches, i - num_layers));
   }
+  int64_t block(int64_t pair, int column) const { return mapped_block(block_mapping, pair, column); }  // device memory
   bool empty() const { return num_layers == 0 || num_pairs == 0 || block_bytes == 0; }
 };
 

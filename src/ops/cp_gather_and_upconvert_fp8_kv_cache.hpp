@@ -1,7 +1,7 @@
 // The checked problem of vkv_cp_gather_and_upconvert_fp8_kv_cache.
 #pragma once
 
-#include "core/tensor.hpp"
+#include "ops/concat_and_cache_mla.hpp"
 
 namespace vkv {
 

@@ -9,7 +9,7 @@ struct CpGatherIndexerKQuantCache {
   Tensor kv_cache, dst_k, dst_scale, block_table, cu_seq_lens;
   int64_t num_rows, head_dim, scales_per_row, batch, num_blocks, block_size, table_columns;
 
-  bool empty() const { return num_rows == 0 || batch == 0; }
+  bool empty() const { return num_rows == 0 || batch == 0 || head_dim == 0; }
 };
 
 }  // namespace vkv

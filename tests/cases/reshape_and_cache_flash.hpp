@@ -69,6 +69,19 @@ inline std::vector<ReshapeAndCacheFlash> reshape_and_cache_flash() {
   all.push_back({"many tokens", kBf16, kBf16, 400, 8, 128, FlashLayout::nhd, Scales::one, 16});
   all.push_back({"many tokens", kBf16, kE4m3, 400, 8, 128, FlashLayout::nhd, Scales::one, 16});
   all.push_back({"one token", kBf16, kBf16, 1, 8, 128});
+  constexpr vkv_dtype kNvfp4 = VKV_DTYPE_NVFP4;
+  for (FlashLayout layout : {FlashLayout::nhd, FlashLayout::hnd, FlashLayout::one_tensor, FlashLayout::apart}) {
+    for (int64_t heads : {1, 8, 33, 64, 128}) all.push_back({"nvfp4 heads", kBf16, kNvfp4, 3, heads, 64, layout});
+    for (int64_t dim : {16, 48, 80, 128, 576, 1040}) all.push_back({"nvfp4 dim", kF16, kNvfp4, 5, 3, dim, layout});
+    for (int64_t dim : {64, 128, 192, 576, 1088}) {
+      all.push_back(
+          {"nvfp4 swizzled", kBf16, kNvfp4, 9, 3, dim, layout, Scales::one, 8, 2, true, 1, VKV_NVFP4_SCALES_SWIZZLED});
+    }
+    all.push_back({"nvfp4 strided input", kF16, kNvfp4, 9, 4, 64, layout, Scales::absent, 5, 2, true, 1,
+                   VKV_NVFP4_SCALES_LINEAR});
+    all.push_back({"nvfp4 blocks of one token", kBf16, kNvfp4, 9, 4, 64, layout, Scales::one, 1});
+  }
+  all.push_back({"nvfp4 many tokens", kBf16, kNvfp4, 300, 8, 128, FlashLayout::nhd, Scales::one, 16});
   all.push_back({"no tokens", kBf16, kBf16, 0, 8, 128, FlashLayout::nhd, Scales::one, 4, 3});
   all.push_back({"no heads", kBf16, kBf16, 3, 0, 128});
   all.push_back({"no dim", kBf16, kE4m3, 3, 4, 0, FlashLayout::hnd});
@@ -155,6 +168,7 @@ struct ReshapeAndCacheFlashProblem {
   int64_t row() const { return c.cache_dtype == VKV_DTYPE_NVFP4 ? c.dim / 2 + c.dim / 16 : c.dim; }
   support::Array& key_cache() { return caches.front(); }
   support::Array& value_cache() { return caches.back(); }
+  bool swizzled() const { return c.nvfp4_v_scales == VKV_NVFP4_SCALES_SWIZZLED; }
   int64_t value_plane() const { return static_cast<int64_t>(2 - caches.size()); }
 
   vkv_reshape_and_cache_flash_params params() const {

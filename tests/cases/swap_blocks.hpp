@@ -49,8 +49,8 @@ inline std::vector<SwapBlocks> swap_blocks() {
   // Many pieces, whose ends fall inside blocks and runs.
   all.push_back({"large blocks", VKV_DTYPE_U8, {300007}, 6, 7, 5, 2});
   all.push_back({"many small blocks", VKV_DTYPE_U8, {1009}, 900, 1000, 850, 3});
-  all.push_back(with({"transposed mapping", VKV_DTYPE_BF16, {8}, 30, 30, 20}, [](auto& c) { c.mapping_stride = {1, 20}; }));
-  all.push_back(with({"spaced mapping", VKV_DTYPE_BF16, {8}, 30, 30, 20}, [](auto& c) { c.mapping_stride = {7, 3}; }));
+  all.push_back(with({"columns", VKV_DTYPE_BF16, {8}, 30, 30, 20}, [](auto& c) { c.mapping_stride = {1, 20}; }));
+  all.push_back(with({"spaced rows", VKV_DTYPE_BF16, {8}, 30, 30, 20}, [](auto& c) { c.mapping_stride = {7, 3}; }));
   all.push_back({"no pairs", VKV_DTYPE_BF16, nhd, 5, 5, 0});
   all.push_back({"no bytes", VKV_DTYPE_BF16, {4, 0, 3}, 5, 5, 3});
   all.push_back({"no blocks", VKV_DTYPE_BF16, {4}, 0, 0, 0});
@@ -69,8 +69,8 @@ struct SwapBlocksProblem {
     if (!same_pool) {
       support::Shape block = c.block;
       if (c.dst_is_bytes) block = {elements(block) * support::element_size(c.dtype)};
-      other = pool(c.dst_on_host ? support::host() : device, c.dst_is_bytes ? VKV_DTYPE_U8 : c.dtype, c.dst_blocks, block,
-                   c.dst_gap, c.offset);
+      const vkv_dtype dtype = c.dst_is_bytes ? VKV_DTYPE_U8 : c.dtype;
+      other = pool(c.dst_on_host ? support::host() : device, dtype, c.dst_blocks, block, c.dst_gap, c.offset);
       other.fill_bits(random);
     }
     mapping = support::Array(support::host(), VKV_DTYPE_I64, {c.pairs, 2}, c.mapping_stride);
@@ -94,8 +94,8 @@ struct SwapBlocksProblem {
     return n;
   }
 
-  static support::Array pool(const support::Device& device, vkv_dtype dtype, int64_t blocks, const support::Shape& block,
-                             int64_t gap, int64_t offset) {
+  static support::Array pool(const support::Device& device, vkv_dtype dtype, int64_t blocks,
+                             const support::Shape& block, int64_t gap, int64_t offset) {
     support::Shape shape{blocks}, stride{elements(block) + gap};
     shape.insert(shape.end(), block.begin(), block.end());
     for (auto d = block.begin(); d != block.end(); ++d) stride.push_back(elements({d + 1, block.end()}));

@@ -1,10 +1,13 @@
 // reshape_and_cache_flash against its reference, byte for byte over the whole caches; bad slots; refusals.
 #include "cases/reshape_and_cache_flash.hpp"
 
+#include <cmath>
 #include <limits>
 
 #include "support/catch.hpp"
+#include "support/compare.hpp"
 #include "support/lazy_memory.hpp"
+#include "support/reference/nvfp4.hpp"
 #include "support/reference/reshape_and_cache_flash.hpp"
 #include "support/refusal.hpp"
 
@@ -22,7 +25,7 @@ using Image = std::vector<uint8_t>;
 std::vector<Image> expected(ReshapeAndCacheFlashProblem& problem) {
   reference::reshape_and_cache_flash(problem.key, problem.slots, problem.k_scale, problem.key_cache(), 0);
   reference::reshape_and_cache_flash(problem.value, problem.slots, problem.v_scale, problem.value_cache(),
-                                     problem.value_plane());
+                                     problem.value_plane(), problem.swizzled());
   std::vector<Image> images;
   for (const support::Array& cache : problem.caches) images.push_back(cache.image());
   return images;
@@ -112,9 +115,152 @@ TEST_CASE("reshape_and_cache_flash takes any scale") {
   }
 }
 
+TEST_CASE("reshape_and_cache_flash quantises every f16 and every bf16 to NVFP4, with any scale") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<Device>& units = support::vector_unit_devices();
+  std::vector<Device> devices = support::devices();
+  devices.insert(devices.end(), units.begin(), units.end());
+  for (const Device& device : devices) {
+    for (vkv_dtype dtype : {VKV_DTYPE_F16, VKV_DTYPE_BF16}) {
+      // With scale 1 the 6 that leads each key group makes its factor 1, unless the group holds a larger number: all
+      // codes up to 6 are rounded as they are. Values are all codes in order: groups of one magnitude.
+      Random random(2500);
+      ReshapeAndCacheFlashProblem problem(device, {"", dtype, VKV_DTYPE_NVFP4, 18, 1, 4096}, random);
+      uint64_t code = 0;
+      for (int64_t i = 0; i < problem.key.size(); ++i) {
+        if (i % 16 == 0) problem.key.set(i, 6.0);
+        else problem.key.set_bits(i, code++ & 0xFFFF);
+        problem.value.set_bits(i, static_cast<uint64_t>(i) & 0xFFFF);
+      }
+      problem.key.upload();
+      problem.value.upload();
+      problem.slots.fill_integers({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17});
+      for (double scale : {1.0, 0.0137, 300.0}) {
+        CAPTURE(device.name, dtype, scale);
+        problem.k_scale.fill({scale});
+        problem.v_scale.fill({scale});
+        check(device, problem);
+      }
+    }
+    for (double scale : {0.0, -0.0, -0.3, kInfinity, -kInfinity, kNan, 0x1p-149, 0x1p-126, 1e-30, 1e30, 3e38}) {
+      CAPTURE(device.name, scale, support::process_seed());
+      Random random(2600);
+      ReshapeAndCacheFlashProblem problem(device, {"", VKV_DTYPE_BF16, VKV_DTYPE_NVFP4, 6, 3, 192}, random);
+      problem.k_scale.fill({scale});
+      problem.v_scale.fill({scale});
+      for (int64_t i = 0; i < 32; ++i) problem.value.set(i, 0.0);
+      problem.value.set(32, kInfinity);
+      problem.value.set(64, kNan);
+      problem.value.upload();
+      check(device, problem);
+    }
+  }
+}
+
+TEST_CASE("reshape_and_cache_flash rounds to NVFP4 in the header's steps") {
+  // Scales are chosen so that, but for a few units in the last place, all of a key group's elements lie midway between
+  // two codes, and a value group's scale lies midway between two scales: any other order of steps shows.
+  const std::vector<Device>& units = support::vector_unit_devices();
+  std::vector<Device> devices = support::devices();
+  devices.insert(devices.end(), units.begin(), units.end());
+  for (const Device& device : devices) {
+    Random random(2650);
+    ReshapeAndCacheFlashProblem problem(device, {"", VKV_DTYPE_F16, VKV_DTYPE_NVFP4, 1, 1, 16}, random);
+    problem.slots.fill_integers({0});
+    const auto e4m3 = [](int64_t code) { return support::decode(VKV_DTYPE_FP8_E4M3, static_cast<uint64_t>(code)); };
+    const auto near = [&](double x) {
+      auto scale = static_cast<float>(x);
+      for (int64_t steps = random.integer(-3, 3); steps != 0; steps += steps < 0 ? 1 : -1) {
+        scale = std::nextafter(scale, steps < 0 ? 0.0f : 1e30f);
+      }
+      return static_cast<double>(scale);
+    };
+    for (int i = 0; i < 1500; ++i) {
+      const double unit =
+          std::ldexp(static_cast<double>(random.integer(1, 63)), static_cast<int>(random.integer(-4, 4)));
+      const int64_t code = random.integer(16, 125);
+      const double quarters[16] = {24, 1, 3, 5, 7, 10, 14, 20, -1, -3, -5, -7, -10, -14, -20, 0};
+      for (int64_t k = 0; k < 16; ++k) {
+        problem.key.set(k, unit * quarters[k]);
+        problem.value.set(k, k == 0 ? unit * 24 : random.uniform(-24, 24) * unit);
+      }
+      problem.key.upload();
+      problem.value.upload();
+      problem.k_scale.fill({near(4 * unit / e4m3(code))});
+      problem.v_scale.fill({near(4 * unit / ((e4m3(code) + e4m3(code + 1)) / 2))});
+      CAPTURE(device.name, unit, code, support::process_seed());
+      check(device, problem);
+    }
+  }
+}
+
+TEST_CASE("reshape_and_cache_flash stores NVFP4 near the numbers it is given") {
+  for (const Device& device : support::devices()) {
+    for (int32_t v_scales : {VKV_NVFP4_SCALES_LINEAR, VKV_NVFP4_SCALES_SWIZZLED}) {
+      CAPTURE(device.name, v_scales, support::process_seed());
+      Random random(2700);
+      ReshapeAndCacheFlashProblem problem(
+          device,
+          {"", VKV_DTYPE_BF16, VKV_DTYPE_NVFP4, 20, 8, 128, FlashLayout::hnd, Scales::one, 8, 0, false, 0, v_scales},
+          random);
+      problem.value.fill_normal(random);
+      problem.slots.fill_integers({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19});
+      const auto params = problem.params();
+      VKV_CHECK_OK(vkv_reshape_and_cache_flash(device.ctx, &params, device.stream));
+      support::synchronize(device);
+      problem.value_cache().download();
+      const reference::Nvfp4Block layout(problem.value_cache(), problem.swizzled());
+      std::vector<double> got, want;
+      for (int64_t i = 0; i < problem.value.size(); ++i) {
+        const int64_t token = i / (8 * 128), head = i / 128 % 8, element = i % 128;
+        const uint8_t* block = problem.value_cache().base() + token / 8 * problem.value_cache().stride()[1];
+        got.push_back(
+            reference::nvfp4_read(block, reference::head_scale(problem.v_scale, 0), layout, token % 8, head, element));
+        want.push_back(problem.value.at(i));
+      }
+      // 4 bits with a scale for 16 numbers: about 0.10. A wrong place for scales or nibbles gives 0.7 and more.
+      const support::Difference difference = support::compare(got, want);
+      CHECK(difference.same_specials);
+      CHECK(difference.relative_l2 <= 0.15);
+      CHECK(difference.relative_l2 >= 0.05);
+    }
+  }
+}
+
+TEST_CASE("reshape_and_cache_flash gives each NVFP4 scale a byte of its own") {
+  constexpr uint8_t kNeverAScale = 0xFF;
+  for (const Device& device : support::devices()) {
+    for (int64_t dim = 64; dim <= 1024; dim += 64) {
+      for (int64_t block_size : {4, 8, 20}) {
+        for (FlashLayout layout : {FlashLayout::nhd, FlashLayout::hnd}) {
+          CAPTURE(device.name, dim, block_size, static_cast<int>(layout), support::process_seed());
+          Random random(2800);
+          ReshapeAndCacheFlashProblem problem(device,
+                                              {"", VKV_DTYPE_BF16, VKV_DTYPE_NVFP4, block_size, 2, dim, layout,
+                                               Scales::one, block_size, 0, false, 0, VKV_NVFP4_SCALES_SWIZZLED},
+                                              random);
+          problem.value.fill_normal(random);
+          for (int64_t n = 0; n < block_size; ++n) problem.slots.set_bits(n, static_cast<uint64_t>(n));
+          problem.slots.upload();
+          support::Array& cache = problem.value_cache();
+          const int64_t data = 2 * block_size * dim / 2, scales = 2 * block_size * dim / 16;
+          std::fill_n(cache.base(), data + scales, kNeverAScale);
+          cache.upload();
+          const auto params = problem.params();
+          VKV_CHECK_OK(vkv_reshape_and_cache_flash(device.ctx, &params, device.stream));
+          support::synchronize(device);
+          cache.download();
+          // As many scales as bytes: none left out means none written twice.
+          CHECK(std::count(cache.base() + data, cache.base() + data + scales, kNeverAScale) == 0);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("reshape_and_cache_flash skips and reports slots past the cache") {
   for (const Device& device : support::devices()) {
-    for (vkv_dtype cache : {VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3}) {
+    for (vkv_dtype cache : {VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3, VKV_DTYPE_NVFP4}) {
       CAPTURE(device.name, cache, support::process_seed());
       Random random(3000);
       ReshapeAndCacheFlashProblem problem(device, {"", VKV_DTYPE_BF16, cache, 300, 8, 64}, random);
@@ -256,4 +402,45 @@ TEST_CASE("reshape_and_cache_flash refuses bad input and writes nothing") {
   refused([](auto& p) { p.flags = 1; }, "flags is 0x1", VKV_ERROR_NOT_SUPPORTED);
   CHECK(wrong_bytes(problem, before) == 0);
   CHECK(support::take_report(device).count == 0);
+}
+
+TEST_CASE("reshape_and_cache_flash refuses what NVFP4 cannot hold") {
+  const Device& device = support::devices().front();
+  Random random(6000);
+  const auto refused = [&](const cases::ReshapeAndCacheFlash& c, auto change, const char* words) {
+    ReshapeAndCacheFlashProblem problem(device, c, random);
+    std::vector<Image> before;
+    for (const support::Array& cache : problem.caches) before.push_back(cache.image());
+    auto p = problem.params();
+    change(p);
+    VKV_CHECK_REFUSED(vkv_reshape_and_cache_flash(device.ctx, &p, device.stream), VKV_ERROR_INVALID_ARGUMENT, words);
+    CHECK(wrong_bytes(problem, before) == 0);
+  };
+  const auto as_is = [](auto&) {};
+  const cases::ReshapeAndCacheFlash good = {"", VKV_DTYPE_BF16, VKV_DTYPE_NVFP4, 4, 2, 64};
+  auto c = good;
+  c.dtype = VKV_DTYPE_F32;
+  refused(c, as_is, "key.dtype is f32, expected f16 or bf16 (key_cache.dtype is nvfp4)");
+  c = good;
+  c.dim = 40;
+  refused(c, as_is, "key.shape[2] is 40, expected a multiple of 16 (key_cache.dtype is nvfp4)");
+  c = good;
+  c.layout = FlashLayout::packed;
+  refused(c, as_is,
+          "key_cache.stride[1] and [2] are 144 and 72, expected 72 and 36 (token-major) or 36 and 144 (head-major)");
+  refused(
+      good, [](auto& p) { p.value_cache.stride[1] = 80; }, "value_cache.stride[1] and [2] are 80 and 36");
+  refused(
+      good, [](auto& p) { p.key_cache.shape[3] = 64; },
+      "key_cache.shape[3] is 64, expected 36 (head_dim / 2 + head_dim / 16)");
+  c = good;
+  c.scales = Scales::per_head;
+  refused(c, as_is, "k_scale.shape[0] is 2, expected 1");
+  c = good;
+  c.nvfp4_v_scales = VKV_NVFP4_SCALES_SWIZZLED;
+  c.dim = 80;
+  refused(c, as_is, "key.shape[2] is 80, expected a multiple of 64 (nvfp4_v_scales is swizzled)");
+  c.dim = 64;
+  c.block_size = 6;
+  refused(c, as_is, "key_cache.shape[1] is 6, expected a multiple of 4 (nvfp4_v_scales is swizzled)");
 }

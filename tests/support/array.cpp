@@ -1,5 +1,6 @@
 #include "support/array.hpp"
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -156,6 +157,12 @@ void Array::fill_poison() {
     else set_bits(i, 0xABABABABABABABABull);
   }
   upload();
+}
+
+void Array::unify_nans(int64_t columns) {
+  for (int64_t i = 0; i < size(); ++i) {
+    if (i % shape_.back() < columns && std::isnan(at(i))) set(i, std::numeric_limits<double>::quiet_NaN());
+  }
 }
 
 void Array::upload() { memory_->to_device(device_, image_.data(), image_.size()); }

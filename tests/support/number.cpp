@@ -120,7 +120,7 @@ double decode_e2m1(unsigned code) {
 unsigned encode_e2m1(double value) {
   if (std::isnan(value)) return 7;
   const unsigned sign = std::signbit(value) ? 8 : 0;
-  const double x = std::fabs(value);
+  const double x = std::fabs(value) > 6 ? 6 : std::fabs(value);
   unsigned best = 0;
   for (unsigned code = 1; code < 8; ++code) {
     const double now = std::fabs(decode_e2m1(code) - x), before = std::fabs(decode_e2m1(best) - x);

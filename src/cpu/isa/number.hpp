@@ -32,8 +32,8 @@ struct BF16 {
   }
 };
 
-// Value of a float whose exponent field was widened, as in `bits` = (code << shift) + rebias: exact for normal codes; for
-// subnormal ones the hidden bit that they lack is taken off again. `smallest` is the format's smallest normal number.
+// Value of a float whose exponent field was widened, as in `bits` = (code << shift) + rebias: exact for normal codes;
+// for subnormal ones the hidden bit that they lack is taken off again. `smallest` is the format's smallest normal number.
 // (A multiplication would do both at once, but many processors take 100 cycles and more to multiply subnormals.)
 inline uint32_t without_hidden_bit(uint32_t bits, float smallest) {
   const float value = as_float(bits), excess = value - smallest;
@@ -63,16 +63,44 @@ struct F16 {
   }
 };
 
-// Both fp8 formats: `kMantissa` bits, saturating to `kMaxCode`, NaN stored as 0x7F.
+// Codes of a narrow format in 32 bits: `kMantissa` bits, saturating to `kMaxCode`, sign in bit `kSign`, NaN stored as
+// the largest code without a sign. Adding 2^kShift times the number's power of two leaves kMantissa bits behind its
+// leading one, and float32's addition rounds them. Magnitudes are compared as signed numbers, which more vector units
+// can.
+template <int kMantissa, int kBias, uint32_t kMaxCode, int kSign>
+struct Narrow {
+  static constexpr int kShift = 23 - kMantissa;
+  static constexpr uint32_t kRebias = static_cast<uint32_t>(127 - kBias) << 23;
+  static constexpr uint32_t kMinNormal = kRebias + (1u << 23);
+
+  static uint32_t code(float x) {
+    constexpr auto kLimit = static_cast<int32_t>((kMaxCode << kShift) + kRebias);
+    constexpr auto kLeast = static_cast<int32_t>(kMinNormal);
+    const uint32_t u = as_bits(x), sign = (u >> 31) << kSign;
+    const auto magnitude = static_cast<int32_t>(u & 0x7FFFFFFFu);
+    const int32_t limited = magnitude < kLimit ? magnitude : kLimit;
+    const int32_t power = limited & 0x7F800000;
+    const int32_t step = power > kLeast ? power : kLeast;
+    const uint32_t unit = static_cast<uint32_t>(step) + (static_cast<uint32_t>(kShift) << 23);
+    const uint32_t mantissa = as_bits(as_float(static_cast<uint32_t>(limited)) + as_float(unit)) - unit;
+    const uint32_t number = sign | (mantissa + ((static_cast<uint32_t>(step) - kMinNormal) >> kShift));
+    return magnitude > 0x7F800000 ? (1u << kSign) - 1u : number;
+  }
+};
+
 template <vkv_dtype kDtype, int kMantissa, int kBias, uint32_t kMaxCode>
-struct Fp8 {
+struct Fp8 : Narrow<kMantissa, kBias, kMaxCode, 7> {
+  using Format = Narrow<kMantissa, kBias, kMaxCode, 7>;
   using Storage = uint8_t;
   static constexpr vkv_dtype dtype = kDtype;
-  static constexpr int kShift = 23 - kMantissa;
 
-  static float decode(uint8_t x) {
-    const uint32_t code = x & 0x7Fu, sign = static_cast<uint32_t>(x & 0x80u) << 24;
-    uint32_t out = without_hidden_bit((code << kShift) + kRebias, as_float(kMinNormal));
+  static float decode(uint8_t x) { return value(x); }
+  static uint8_t encode(float x) { return static_cast<uint8_t>(Format::code(x)); }
+
+  // decode() of a code in 32 bits, for loops that had better not mix widths.
+  static float value(uint32_t x) {
+    const uint32_t code = x & 0x7Fu, sign = (x & 0x80u) << 24;
+    uint32_t out = without_hidden_bit((code << Format::kShift) + Format::kRebias, as_float(Format::kMinNormal));
     if (kDtype == VKV_DTYPE_FP8_E4M3) {
       out = code == 0x7Fu ? 0x7FC00000u : out;
     } else {
@@ -81,30 +109,10 @@ struct Fp8 {
     }
     return as_float(sign | out);
   }
-
-  static uint8_t encode(float x) { return static_cast<uint8_t>(code(x)); }
-
-  // The code in 32 bits. Adding 2^kShift times the number's power of two leaves kMantissa bits behind its leading one, and
-  // float32's addition rounds them. Magnitudes are compared as signed numbers, which more vector units can.
-  static uint32_t code(float x) {
-    constexpr auto kLimit = static_cast<int32_t>((kMaxCode << kShift) + kRebias), kLeast = static_cast<int32_t>(kMinNormal);
-    const uint32_t u = as_bits(x), sign = (u >> 24) & 0x80u;
-    const auto magnitude = static_cast<int32_t>(u & 0x7FFFFFFFu);
-    const int32_t limited = magnitude < kLimit ? magnitude : kLimit;
-    const int32_t power = limited & 0x7F800000;
-    const int32_t step = power > kLeast ? power : kLeast;
-    const uint32_t unit = static_cast<uint32_t>(step) + (static_cast<uint32_t>(kShift) << 23);
-    const uint32_t mantissa = as_bits(as_float(static_cast<uint32_t>(limited)) + as_float(unit)) - unit;
-    const uint32_t number = sign | (mantissa + ((static_cast<uint32_t>(step) - kMinNormal) >> kShift));
-    return magnitude > 0x7F800000 ? 0x7Fu : number;
-  }
-
- private:
-  static constexpr uint32_t kRebias = static_cast<uint32_t>(127 - kBias) << 23;
-  static constexpr uint32_t kMinNormal = kRebias + (1u << 23);
 };
 
 using E4M3 = Fp8<VKV_DTYPE_FP8_E4M3, 3, 7, 0x7Eu>;
 using E5M2 = Fp8<VKV_DTYPE_FP8_E5M2, 2, 15, 0x7Bu>;
+using E2M1 = Narrow<1, 1, 7, 3>;
 
 }  // namespace vkv::cpu::VKV_ISA

@@ -7,6 +7,14 @@ namespace vkv::cpu::VKV_ISA {
 
 namespace {
 
+// Bits of |x|, which compare like the numbers; 0 for NaN.
+inline int32_t magnitude_or_zero(float x) {
+  const auto magnitude = static_cast<int32_t>(as_bits(x) & 0x7FFFFFFFu);
+  return magnitude > 0x7F800000 ? 0 : magnitude;
+}
+
+inline int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
+
 template <class From, class To>
 void quantize(const void* src, void* dst, int64_t n, float scale) {
   const auto* in = static_cast<const typename From::Storage*>(src);
@@ -29,16 +37,58 @@ void dequantize(const void* src, void* dst, int64_t n, float scale) {
   for (int64_t i = 0; i < n; ++i) out[i] = To::encode(From::decode(in[i]) * scale);
 }
 
+// Up to kMostGroups groups of 16 elements as NVFP4, in the steps that the header lays down, each step a loop over all
+// of them. The counts stay run-time numbers: loops of a few known turns are unrolled and then not vectorised.
+constexpr int64_t kMostGroups = 16;
+
+template <class From>
+void quantize_groups(const typename From::Storage* in, uint8_t* data, uint8_t* scales, int64_t groups, float scale) {
+  constexpr int64_t kGroup = 16, kMost = kMostGroups * kGroup;
+  float x[kMost], factor[kMostGroups];
+  int32_t sixteen[kMost], eight[kMost / 2], four[kMost / 4];  // candidates for the largest magnitude of a group
+  uint32_t code[kMost], sf[kMostGroups];
+  for (int64_t i = 0; i < groups * kGroup; ++i) {
+    x[i] = From::decode(in[i]);
+    sixteen[i] = magnitude_or_zero(x[i]);
+  }
+  for (int64_t g = 0; g < groups; ++g) {
+    for (int64_t i = 0; i < 8; ++i) eight[g * 8 + i] = larger(sixteen[g * 16 + i], sixteen[g * 16 + 8 + i]);
+  }
+  for (int64_t g = 0; g < groups; ++g) {
+    for (int64_t i = 0; i < 4; ++i) four[g * 4 + i] = larger(eight[g * 8 + i], eight[g * 8 + 4 + i]);
+  }
+  const float inverse = 1.0f / scale, restored = 1.0f / inverse;
+  for (int64_t g = 0; g < groups; ++g) {
+    const int32_t amax = larger(larger(four[4 * g], four[4 * g + 1]), larger(four[4 * g + 2], four[4 * g + 3]));
+    const float wanted = (as_float(static_cast<uint32_t>(amax)) * (1.0f / 6.0f)) * inverse;
+    sf[g] = E4M3::code(wanted < 448.0f ? wanted : 448.0f);
+    const float rounded = E4M3::value(sf[g]), divisor = 1.0f / (rounded * restored);
+    factor[g] = rounded == 0.0f ? 0.0f : divisor;
+  }
+  for (int64_t g = 0; g < groups; ++g) {
+    scales[g] = static_cast<uint8_t>(sf[g]);
+    for (int64_t i = g * kGroup; i < (g + 1) * kGroup; ++i) code[i] = E2M1::code(x[i] * factor[g]);
+  }
+  for (int64_t i = 0; i < groups * kGroup / 2; ++i)
+    data[i] = static_cast<uint8_t>(code[2 * i] | (code[2 * i + 1] << 4));
+}
+
+template <class From>
+void quantize_nvfp4(const void* src, void* data, void* scales, int64_t groups, float scale) {
+  const auto* in = static_cast<const typename From::Storage*>(src);
+  for (int64_t g = 0; g < groups; g += kMostGroups) {
+    const int64_t count = groups - g < kMostGroups ? groups - g : kMostGroups;
+    quantize_groups<From>(in + g * 16, static_cast<uint8_t*>(data) + g * 8, static_cast<uint8_t*>(scales) + g, count,
+                          scale);
+  }
+}
+
 template <class From>
 float amax(const void* src, int64_t n) {
   const auto* in = static_cast<const typename From::Storage*>(src);
-  uint32_t largest = 0;  // magnitudes compare like their bits
-  for (int64_t i = 0; i < n; ++i) {
-    const uint32_t magnitude = as_bits(From::decode(in[i])) & 0x7FFFFFFFu;
-    const uint32_t number = magnitude > 0x7F800000u ? 0 : magnitude;
-    largest = number > largest ? number : largest;
-  }
-  return as_float(largest);
+  int32_t largest = 0;
+  for (int64_t i = 0; i < n; ++i) largest = larger(largest, magnitude_or_zero(From::decode(in[i])));
+  return as_float(static_cast<uint32_t>(largest));
 }
 
 template <class From>
@@ -86,7 +136,10 @@ const RowKernels kRowKernels = {
     {amax<F16>, amax<BF16>, amax<F32>},
     {widen<F16>, widen<BF16>, widen<F32>},
     {narrow<F16>, narrow<BF16>, narrow<F32>},
-    {{rotate<F16, true>, rotate<F16, false>}, {rotate<BF16, true>, rotate<BF16, false>}, {rotate<F32, true>, rotate<F32, false>}},
+    {quantize_nvfp4<F16>, quantize_nvfp4<BF16>},
+    {{rotate<F16, true>, rotate<F16, false>},
+     {rotate<BF16, true>, rotate<BF16, false>},
+     {rotate<F32, true>, rotate<F32, false>}},
 };
 
 }  // namespace vkv::cpu::VKV_ISA
