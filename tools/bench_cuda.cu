@@ -142,49 +142,53 @@ class CudaBenchDevice final : public BenchDevice {
            bytes_text(static_cast<double>(pool_bytes_ / 2)) + " (read + written).";
   }
 
-  Limits measure_limits() override {
+  Limits measure_limits(int passes) override {
+    const Effort effort{passes, 0};
     Limits limits;
     for (int64_t bytes = 512 << 10; bytes <= pool_bytes_ / 2; bytes *= 2) {
-      double best = read_seconds(bytes, [this](const char* data, int64_t n) {
+      double best = read_seconds(bytes, effort, [this](const char* data, int64_t n) {
         const int64_t words = n / 16;
         const auto blocks = static_cast<unsigned>(std::min<int64_t>((words + 2047) / 2048, num_sms_ * 8));
         read_by_loads<<<blocks, 256, 0, stream_>>>(reinterpret_cast<const uint4*>(data), words, static_cast<uint4*>(pool_));
       });
       if (bulk_) {
-        best = std::min(best, read_seconds(bytes, [this](const char* data, int64_t n) {
+        best = std::min(best, read_seconds(bytes, effort, [this](const char* data, int64_t n) {
           read_by_bulk_copies<<<static_cast<unsigned>(num_sms_), 1, kPiece * kPieces, stream_>>>(data, n / kPiece);
         }));
       }
       limits.read.push_back({static_cast<double>(bytes), best});
     }
     const int64_t half = pool_bytes_ / 2;
-    const Instance copy{[this, half](vkv_stream stream) {
-                          check(cudaMemcpyAsync(static_cast<char*>(pool_) + half, pool_, static_cast<std::size_t>(half),
-                                                cudaMemcpyDeviceToDevice, stream),
-                                "cudaMemcpyAsync");
-                          return VKV_OK;
-                        },
-                        nullptr};
-    limits.copy = 2.0 * static_cast<double>(half) / replay_seconds({copy}, false, {5, 0.02}).median;
+    const auto copy = [this, half](cudaStream_t stream) {
+      check(cudaMemcpyAsync(static_cast<char*>(pool_) + half, pool_, static_cast<std::size_t>(half), cudaMemcpyDeviceToDevice,
+                            stream),
+            "cudaMemcpyAsync");
+    };
+    limits.copy = 2.0 * static_cast<double>(half) / replay_seconds({copy}, false, effort).median;
     return limits;
   }
 
-  Timing time(const std::vector<Instance>& instances, bool evict, const Effort& effort) override {
-    Timing timing = replay_seconds(instances, evict, effort);
-    timing.host = std::max(0.0, host_seconds([&](cudaStream_t stream) { require(instances.front().call(stream)); }) - empty_host_);
+  Timing time(const Instances& instances, bool evict, const Effort& effort) override {
+    Calls calls;
+    for (const auto& instance : instances) {
+      calls.push_back([&instance](cudaStream_t stream) { require(instance->call(stream)); });
+    }
+    Timing timing = replay_seconds(calls, evict, effort);
+    timing.host = std::max(0.0, host_seconds(calls.front()) - empty_host_);
     return timing;
   }
 
  private:
+  using Calls = std::vector<std::function<void(cudaStream_t)>>;
   static constexpr int64_t kPool = int64_t{8} << 30;
   static constexpr int64_t kEvict = int64_t{256} << 20;
 
   // Events resolve about half a microsecond: a replay holds enough calls to make that small.
-  Timing replay_seconds(const std::vector<Instance>& instances, bool evict, const Effort& effort) {
-    const std::size_t rounds = evict ? 1 : std::max<std::size_t>(1, 16 / instances.size());
+  Timing replay_seconds(const Calls& calls, bool evict, const Effort& effort) {
+    const std::size_t rounds = evict ? 1 : std::max<std::size_t>(1, 16 / calls.size());
     const Graph graph(stream_, [&] {
       for (std::size_t round = 0; round < rounds; ++round) {
-        for (const Instance& instance : instances) require(instance.call(stream_));
+        for (const auto& call : calls) call(stream_);
       }
     });
     std::vector<double> samples;
@@ -201,7 +205,7 @@ class CudaBenchDevice final : public BenchDevice {
       if (i < 0) continue;  // warm-up
       float milliseconds = 0;
       check(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
-      samples.push_back(milliseconds * 1e-3 / static_cast<double>(rounds * instances.size()));
+      samples.push_back(milliseconds * 1e-3 / static_cast<double>(rounds * calls.size()));
       total += milliseconds * 1e-3;
       if (samples.size() >= 200) break;
     }
@@ -209,18 +213,14 @@ class CudaBenchDevice final : public BenchDevice {
   }
 
   template <class Read>
-  double read_seconds(int64_t bytes, Read read) {
+  double read_seconds(int64_t bytes, const Effort& effort, Read read) {
     const int64_t regions = std::min<int64_t>(64, pool_bytes_ / bytes);
-    std::vector<Instance> instances;
+    Calls calls;
     for (int64_t i = 0; i < regions; ++i) {
       const char* data = static_cast<const char*>(pool_) + i * bytes;
-      instances.push_back({[=](vkv_stream) {
-                             read(data, bytes);
-                             return VKV_OK;
-                           },
-                           nullptr});
+      calls.push_back([=](cudaStream_t) { read(data, bytes); });
     }
-    return replay_seconds(instances, regions * bytes < cold_bytes(), {10, 0.005}).median;
+    return replay_seconds(calls, regions * bytes < cold_bytes(), effort).median;
   }
 
   // Host time of enqueueing one call: few enough at once that the launch queue never fills.
