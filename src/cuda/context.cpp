@@ -31,9 +31,21 @@ CudaContext::CudaContext(int ordinal) : Context(kBackend), device(ordinal) {
           cudaHostAlloc(&words, sizeof(ReportWords), cudaHostAllocPortable | cudaHostAllocMapped));
   report = static_cast<ReportWords*>(words);
   std::memset(report, 0, sizeof *report);
+  void* counter = nullptr;
+  cudaError_t status = cudaMalloc(&counter, sizeof(uint32_t));
+  if (status == cudaSuccess) status = cudaMemset(counter, 0, sizeof(uint32_t));
+  if (status != cudaSuccess) {
+    cudaFree(counter);
+    cudaFreeHost(report);
+    require("vkv_context_create: cudaMalloc", status);
+  }
+  report->counter = static_cast<uint32_t*>(counter);
 }
 
-CudaContext::~CudaContext() { cudaFreeHost(report); }
+CudaContext::~CudaContext() {
+  cudaFree(report->counter);
+  cudaFreeHost(report);
+}
 
 void CudaContext::describe(vkv_context_info& info) const {
   info.backend = VKV_BACKEND_CUDA;

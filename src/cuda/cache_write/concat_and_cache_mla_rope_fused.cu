@@ -1,6 +1,7 @@
 // concat_and_cache_mla_rope_fused: the items of a token are the rotated pairs of q_pe, those of k_pe (rotated, stored back
 // and written to the cache), and the runs of kv_c (written to the cache).
 #include "cuda/cache_write/rows.hpp"
+#include "cuda/cache_write/token_tile.cuh"
 #include "cuda/launch.hpp"
 #include "cuda/ops.hpp"
 #include "cuda/policy.hpp"
@@ -22,22 +23,40 @@ struct Params {
   int64_t half;                                                                    // rope_dim / 2
   int64_t rank;                                                                    // kv_lora_rank
   const float* scale;
-  FastDiv items_per_token, units_per_half;
-  uint32_t q_items, k_items;  // then the items of kv_c
-  int64_t tokens, tokens_per_pass;
+  FastDiv units_per_half;
+  uint32_t q_units, k_units;  // then the units of kv_c
+  TokenTile tile;
   Slots slots;
+
+  // The token's entry; null for a token that is passed over. `reports`: this thread speaks for the token.
+  __device__ char* entry(int64_t token, int64_t slot, int64_t position, bool reports) const {
+    const Place place = slots.decode(token, slot, reports);
+    if (!place.valid()) return nullptr;
+    if (position < 0 || position >= max_position) {
+      if (reports) note(slots.report, slots.op, VKV_REPORT_POSITION, token, position, max_position);
+      return nullptr;
+    }
+    return cache + place.block * cache_block + place.offset * cache_token;
+  }
 };
 
 // How a number goes to the cache: as it is, or divided by the scale and narrowed.
 template <class T>
 struct AsIs {
   using Out = typename T::Storage;
-  static __device__ Out narrow(typename T::Storage x, const Divider&) { return x; }
+  template <int kElements>
+  static __device__ void convert(const Out* x, Out* y, float) {
+#pragma unroll
+    for (int i = 0; i < kElements; ++i) y[i] = x[i];
+  }
 };
 template <class T, class To>
 struct Narrowed {
   using Out = uint8_t;
-  static __device__ uint8_t narrow(typename T::Storage x, const Divider& by) { return To::encode(by.divide(T::decode(x))); }
+  template <int kElements>
+  static __device__ void convert(const typename T::Storage* x, uint8_t* y, float scale) {
+    quantize<T, To, kElements>(x, y, scale);
+  }
 };
 
 template <class T>
@@ -55,103 +74,102 @@ __device__ void rotate(typename T::Storage& x, typename T::Storage& y, typename 
   y = T::encode(__fadd_rn(yc, xs));
 }
 
-// Latent elements of an item: as many as kUnit pairs have, or one where elements go singly.
+// A unit is kUnit pairs, or as many latent elements (one where elements go singly).
 template <int kUnit>
 constexpr int kLatent = kUnit == 1 ? 1 : 2 * kUnit;
 
-// Grid: any. Block: kThreads, one item a thread and step: kUnit pairs, or kLatent latent elements.
+constexpr int kDepth = 2;  // tokens in flight a thread
+
+// Grid and block: p.tile. A thread keeps its unit, two runs x and y of kUnit elements: pairs of one head of q_pe or of k_pe,
+// or neighbours in kv_c.
 template <class T, bool kNeox, class ToCache, int kUnit>
 __global__ void __launch_bounds__(kThreads) rope_kernel(const __grid_constant__ Params p) {
   using In = typename T::Storage;
   using Out = typename ToCache::Out;
-  constexpr int kIn = sizeof(In), kOut = sizeof(Out), kRun = kLatent<kUnit>;
-  using Half = Pack<kUnit * kIn>;
-  const Divider by(p.scale == nullptr ? 1.0f : __ldg(p.scale));
-  for (int64_t first = 0; first < p.tokens; first += p.tokens_per_pass) {
-    const int64_t left = p.tokens - first;
-    const auto items = static_cast<uint32_t>((left < p.tokens_per_pass ? left : p.tokens_per_pass) * p.items_per_token.divisor);
-    for (uint32_t item = blockIdx.x * kThreads + threadIdx.x; item < items; item += gridDim.x * kThreads) {
-      uint32_t part;
-      const int64_t token = first + p.items_per_token.divide(item, part);
-      const int64_t slot = p.slots.load(token);
-      const int64_t position = __ldg(p.positions + token * p.position_stride);
-      // Where the item's entry goes, once its own loads are on their way.
-      const auto entry = [&]() -> char* {
-        const Place place = p.slots.decode(token, slot, part == 0);
-        if (!place.valid()) return nullptr;
-        if (position < 0 || position >= p.max_position) {
-          if (part == 0) note(p.slots.report, p.slots.op, VKV_REPORT_POSITION, token, position, p.max_position);
-          return nullptr;
-        }
-        return p.cache + place.block * p.cache_block + place.offset * p.cache_token;
-      };
+  using Run = Pack<kUnit * static_cast<int>(sizeof(In))>;
+  constexpr int kIn = sizeof(In), kOut = sizeof(Out);
+  uint32_t part, row;
+  int64_t group;
+  if (!p.tile.place(part, row, group)) return;
+  const float scale = p.scale == nullptr ? 1.0f : __ldg(p.scale);
+  const bool is_q = part < p.q_units, is_latent = part >= p.q_units + p.k_units;
+  const bool has_y = kUnit > 1 || !is_latent;
 
-      if (part >= p.q_items + p.k_items) {
-        const int64_t at = static_cast<int64_t>(part - p.q_items - p.k_items) * kRun;
-        Pack<kRun * kIn> in;
-        in.load(p.kv_c + token * p.c_token + at * kIn);
-        char* dst = entry();
-        if (dst == nullptr) continue;
-        Pack<kRun * kOut> out;
-#pragma unroll
-        for (int i = 0; i < kRun; ++i) out.template as<Out>()[i] = ToCache::narrow(in.template as<In>()[i], by);
-        out.store_to(dst + at * kOut);
-        continue;
-      }
+  // Where the runs start, in elements, in the token's row of their tensor.
+  const char* src;
+  int64_t src_token, x_at, y_at, pair = 0;
+  if (is_latent) {
+    src = p.kv_c;
+    src_token = p.c_token;
+    x_at = static_cast<int64_t>(part - p.q_units - p.k_units) * kLatent<kUnit>;
+    y_at = x_at + kUnit;
+  } else {
+    uint32_t unit;
+    const uint32_t head = p.units_per_half.divide(is_q ? part : part - p.q_units, unit);
+    src = is_q ? p.q_pe + head * p.q_head : p.k_pe;
+    src_token = is_q ? p.q_token : p.k_token;
+    pair = static_cast<int64_t>(unit) * kUnit;
+    x_at = kNeox ? pair : 2 * pair;
+    y_at = kNeox ? pair + p.half : 2 * pair + kUnit;
+  }
+  const int64_t entry_at = is_latent ? 0 : p.rank;
 
-      uint32_t unit;
-      const bool is_q = part < p.q_items;
-      const uint32_t head = p.units_per_half.divide(is_q ? part : part - p.q_items, unit);
-      char* row = is_q ? p.q_pe + token * p.q_token + head * p.q_head : p.k_pe + token * p.k_token;
-      const int64_t pair = static_cast<int64_t>(unit) * kUnit;
-      // A unit's numbers: NeoX has x and y in two runs, GPT-J interleaved in one.
-      const int64_t x_at = kNeox ? pair : 2 * pair, y_at = kNeox ? pair + p.half : 2 * pair + kUnit;
-      Half x, y, c, s;
-      x.load(row + x_at * kIn);
-      y.load(row + y_at * kIn);
-      char* dst = entry();
-      if (dst == nullptr) continue;
-      const char* table = p.cos_sin + position * p.table_row;
-      c.load_shared(table + pair * kIn);
-      s.load_shared(table + (pair + p.half) * kIn);
-      In* xs = x.template as<In>();
-      In* ys = y.template as<In>();
+  for (; group * (kDepth * p.tile.rows) < p.tile.tokens; group += p.tile.group_step()) {
+    int64_t slot[kDepth], position[kDepth];
+    Run x[kDepth], y[kDepth];
 #pragma unroll
-      for (int i = 0; i < kUnit; ++i) {
-        if constexpr (kNeox) {
-          rotate<T>(xs[i], ys[i], c.template as<In>()[i], s.template as<In>()[i]);
-        } else {
-          In& even = 2 * i < kUnit ? xs[2 * i] : ys[2 * i - kUnit];
-          In& odd = 2 * i + 1 < kUnit ? xs[2 * i + 1] : ys[2 * i + 1 - kUnit];
-          rotate<T>(even, odd, c.template as<In>()[i], s.template as<In>()[i]);
+    for (int i = 0; i < kDepth; ++i) {
+      const int64_t token = p.tile.token(group, row, i, kDepth);
+      slot[i] = -1;
+      if (token >= p.tile.tokens) continue;
+      slot[i] = p.slots.load(token);
+      position[i] = __ldg(p.positions + token * p.position_stride);
+      x[i].load(src + token * src_token + x_at * kIn);
+      if (has_y) y[i].load(src + token * src_token + y_at * kIn);
+    }
+#pragma unroll
+    for (int i = 0; i < kDepth; ++i) {
+      const int64_t token = p.tile.token(group, row, i, kDepth);
+      char* entry = slot[i] < 0 ? nullptr : p.entry(token, slot[i], position[i], part == 0);
+      if (entry == nullptr) continue;
+      In* xs = x[i].template as<In>();
+      In* ys = y[i].template as<In>();
+      if (!is_latent) {
+        const char* table = p.cos_sin + position[i] * p.table_row;
+        Run c, s;
+        c.load_shared(table + pair * kIn);
+        s.load_shared(table + (pair + p.half) * kIn);
+#pragma unroll
+        for (int j = 0; j < kUnit; ++j) {
+          // GPT-J pairs lie side by side, across both runs.
+          In& first = kNeox || 2 * j < kUnit ? xs[kNeox ? j : 2 * j] : ys[2 * j - kUnit];
+          In& second = kNeox ? ys[j] : 2 * j + 1 < kUnit ? xs[2 * j + 1] : ys[2 * j + 1 - kUnit];
+          rotate<T>(first, second, c.template as<In>()[j], s.template as<In>()[j]);
         }
+        char* back = const_cast<char*>(src) + token * src_token;
+        x[i].store_to(back + x_at * kIn);
+        y[i].store_to(back + y_at * kIn);
+        if (is_q) continue;
       }
-      x.store_to(row + x_at * kIn);
-      y.store_to(row + y_at * kIn);
-      if (is_q) continue;
-      Pack<kUnit * kOut> cache_x, cache_y;
-#pragma unroll
-      for (int i = 0; i < kUnit; ++i) {
-        cache_x.template as<Out>()[i] = ToCache::narrow(xs[i], by);
-        cache_y.template as<Out>()[i] = ToCache::narrow(ys[i], by);
-      }
-      cache_x.store_to(dst + (p.rank + x_at) * kOut);
-      cache_y.store_to(dst + (p.rank + y_at) * kOut);
+      Pack<kUnit * kOut> out;
+      ToCache::template convert<kUnit>(xs, out.template as<Out>(), scale);
+      out.store_to(entry + (entry_at + x_at) * kOut);
+      if (!has_y) continue;
+      ToCache::template convert<kUnit>(ys, out.template as<Out>(), scale);
+      out.store_to(entry + (entry_at + y_at) * kOut);
     }
   }
 }
 
 template <class T, bool kNeox, class ToCache, int kUnit>
-void launch_units(const CudaContext& ctx, Params p, int64_t heads, vkv_stream stream) {
-  const int64_t units = p.half / kUnit, latent = p.rank / kLatent<kUnit>;
-  p.units_per_half = FastDiv(static_cast<uint32_t>(units > 0 ? units : 1));
-  p.q_items = static_cast<uint32_t>(heads * units);
-  p.k_items = static_cast<uint32_t>(units);
-  p.items_per_token = FastDiv(static_cast<uint32_t>((heads + 1) * units + latent));
-  if (p.items_per_token.divisor == 0) return;
-  p.tokens_per_pass = std::max<int64_t>((int64_t{1} << 30) / p.items_per_token.divisor, 1);
-  const int64_t items = std::min(p.tokens, p.tokens_per_pass) * p.items_per_token.divisor;
-  launch(ctx, rope_kernel<T, kNeox, ToCache, kUnit>, spread(items, 1, ctx.num_sms), kThreads, 0, stream, p);
+void launch_units(const CudaContext& ctx, Params p, const ConcatAndCacheMlaRopeFused& q, vkv_stream stream) {
+  const int64_t units = p.half / kUnit, all = (q.num_heads + 1) * units + p.rank / kLatent<kUnit>;
+  if (all == 0) return;
+  p.units_per_half = FastDiv(static_cast<uint32_t>(units));
+  p.q_units = static_cast<uint32_t>(q.num_heads * units);
+  p.k_units = static_cast<uint32_t>(units);
+  p.tile = TokenTile(q.num_tokens, all);
+  launch(ctx, rope_kernel<T, kNeox, ToCache, kUnit>, p.tile.blocks(kDepth), p.tile.width, 0, stream, p);
 }
 
 template <class T, bool kNeox, class ToCache>
@@ -159,9 +177,9 @@ void launch_style(const CudaContext& ctx, const Params& p, const ConcatAndCacheM
   constexpr int kIn = sizeof(typename T::Storage), kOut = sizeof(typename ToCache::Out), kUnit = 16 / kIn;
   const bool vectors = p.half % kUnit == 0 && p.rank % kLatent<kUnit> == 0 &&
                        Alignment().add(q.q_pe, 2).add(q.k_pe, 1).add(q.kv_c, 1).add(q.cos_sin_cache, 1).bytes() == 16 &&
-                       Alignment().add(q.kv_cache, 2).bytes(16) >= std::min(16, kLatent<kUnit> * kOut);
-  if (vectors) return launch_units<T, kNeox, ToCache, kUnit>(ctx, p, q.num_heads, stream);
-  launch_units<T, kNeox, ToCache, 1>(ctx, p, q.num_heads, stream);
+                       Alignment().add(q.kv_cache, 2).bytes(16) >= kUnit * kOut;
+  if (vectors) return launch_units<T, kNeox, ToCache, kUnit>(ctx, p, q, stream);
+  launch_units<T, kNeox, ToCache, 1>(ctx, p, q, stream);
 }
 
 template <class T, class ToCache>
@@ -203,7 +221,6 @@ void run(const Context& context, const ConcatAndCacheMlaRopeFused& q, vkv_stream
   p.half = q.rope_dim / 2;
   p.rank = q.kv_lora_rank;
   p.scale = q.kv_cache_scale.as<const float>();
-  p.tokens = q.num_tokens;
   p.slots = make_slots(ctx, q.slot_mapping, q.num_blocks, q.block_size, VKV_OP_CONCAT_AND_CACHE_MLA_ROPE_FUSED);
   switch (q.q_pe.dtype) {
     case VKV_DTYPE_F16: return launch_type<F16>(ctx, p, q, stream);

@@ -18,21 +18,15 @@ struct Params {
   int64_t shape[VKV_MAX_DIMS], src_stride[VKV_MAX_DIMS], dst_stride[VKV_MAX_DIMS];
 };
 
+// Conversions of kUnit packed elements, or of one.
 template <class From, class To>
 struct Quantize {
   using In = typename From::Storage;
   using Out = uint8_t;
+  static constexpr int kUnit = 16, kDepth = 2;
   template <int kElements>
   static __device__ void convert(const In* x, Out* y, float scale) {
-    const Divider by(scale);
-    if constexpr (kElements == 1) {
-      y[0] = To::encode(by.divide(From::decode(x[0])));
-    } else {
-#pragma unroll
-      for (int i = 0; i < kElements; i += 2) {
-        *reinterpret_cast<uint16_t*>(y + i) = To::encode2(by.divide(From::decode(x[i])), by.divide(From::decode(x[i + 1])));
-      }
-    }
+    quantize<From, To, kElements>(x, y, scale);
   }
 };
 
@@ -40,6 +34,7 @@ template <class From, class To>
 struct Dequantize {
   using In = uint8_t;
   using Out = typename To::Storage;
+  static constexpr int kUnit = 16 / sizeof(Out), kDepth = 8;  // one 16-byte store a unit
   template <int kElements>
   static __device__ void convert(const In* x, Out* y, float scale) {
     if constexpr (kElements == 1) {
@@ -55,13 +50,12 @@ struct Dequantize {
   }
 };
 
-constexpr int kUnit = 16, kDepth = 2;
-
-// Grid: any. Block: kThreads. Whole units by vectors, kDepth of them in flight; the tail by single elements.
+// Grid: any. Block: kThreads. Whole units by vectors, Convert::kDepth of them in flight; the tail by single elements.
 template <class Convert>
 __global__ void __launch_bounds__(kThreads) dense_kernel(const __grid_constant__ Params p) {
   using In = typename Convert::In;
   using Out = typename Convert::Out;
+  constexpr int kUnit = Convert::kUnit, kDepth = Convert::kDepth;
   const int64_t units = p.elements / kUnit, step = static_cast<int64_t>(gridDim.x) * kThreads;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for (int64_t unit = thread; unit < units; unit += step * kDepth) {
@@ -117,7 +111,7 @@ void launch_convert(const CudaContext& ctx, const ConvertFp8& q, vkv_stream stre
   p.elements = q.src.elements();
   p.scale = q.scale;
   if (is_dense(q.src) && is_dense(q.dst) && Alignment().add(p.src).add(p.dst).bytes() == 16) {
-    return launch(ctx, dense_kernel<Convert>, spread(ceil_div(p.elements, kUnit), kDepth, ctx.num_sms), kThreads, 0, stream, p);
+    return launch(ctx, dense_kernel<Convert>, spread(ceil_div(p.elements, Convert::kUnit), Convert::kDepth, ctx.num_sms), kThreads, 0, stream, p);
   }
   p.ndim = q.src.ndim;
   for (int i = 0; i < q.src.ndim; ++i) {

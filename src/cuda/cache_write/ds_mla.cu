@@ -50,24 +50,17 @@ __global__ void __launch_bounds__(kThreads) ds_mla_kernel(const __grid_constant_
 #pragma unroll
       for (int i = 0; i < kRopePerLane; ++i) rope.template as<T>()[i] = reinterpret_cast<const T*>(rope_src)[i];
     }
-    float x[kPerLane], amax = 0;
+    float amax = 0;
 #pragma unroll
-    for (int i = 0; i < kPerLane; ++i) {
-      x[i] = From::decode(in.template as<T>()[i]);
-      amax = fmaxf(amax, fabsf(x[i]));  // passes over NaN
-    }
+    for (int i = 0; i < kPerLane; ++i) amax = fmaxf(amax, fabsf(From::decode(in.template as<T>()[i])));  // passes over NaN
     amax = group_max<kLanesPerTile>(amax);
     const Place place = p.slots.decode(token, slot, lane == 0);
     if (!place.valid()) continue;  // the whole warp together
 
     const float exact = __fdiv_rn(amax, 448.0f);
     const float scale = p.pow2 ? next_power_of_two(fmaxf(exact, 1e-4f)) : fmaxf(exact, FLT_MIN);
-    const Divider by(scale);
     Pack<kPerLane> out;
-#pragma unroll
-    for (int i = 0; i < kPerLane / 2; ++i) {
-      out.template as<uint16_t>()[i] = E4M3::encode2(by.divide(x[2 * i]), by.divide(x[2 * i + 1]));
-    }
+    quantize<From, E4M3, kPerLane>(in.template as<T>(), out.template as<uint8_t>(), scale);
     char* entry = p.cache + place.block * p.cache_block + place.offset * p.cache_token;
     if constexpr (kAligned) {
       out.store_to(entry + lane * kPerLane);

@@ -52,14 +52,12 @@ __global__ void __launch_bounds__(kThreads) indexer_kernel(const __grid_constant
 
     const float exact = __fdiv_rn(fmaxf(amax, 1e-4f), 448.0f);
     const float scale = p.pow2 ? next_power_of_two(exact) : exact;
-    const Divider by(scale);
     char* block = p.cache + place.block * p.cache_block;
     char* dst = block + place.offset * p.head_dim + column * p.quant_block;
     for (int64_t i = lane * kVector; i < p.quant_block; i += kLanes * kVector) {
       in.load(src + i * static_cast<int64_t>(sizeof(T)));  // in L2, or L1, after the first pass
       Pack<kVector> out;
-#pragma unroll
-      for (int j = 0; j < kVector; ++j) out.template as<uint8_t>()[j] = E4M3::encode(by.divide(From::decode(in.template as<T>()[j])));
+      quantize<From, E4M3, kVector>(in.template as<T>(), out.template as<uint8_t>(), scale);
       out.store_to(dst + i);
     }
     if (lane == 0) store<4>(block + p.scales_at + (place.offset * p.groups_per_token + column) * 4, __float_as_uint(scale));

@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(kThreads) x_packed_kernel(const __grid_constan
     }
     __syncthreads();
 
-    const auto block_size = static_cast<int64_t>(p.slots.block_size);
+    const auto block_size = static_cast<int64_t>(p.slots.block_size.fast.divisor);
     if ((across & 1) == 0) {
       // K [.., head_dim / x, block_size, x]: lanes run over tokens, then groups.
       for (int unit = threadIdx.x; unit < kTileTokens * kTileUnits; unit += kThreads) {
@@ -128,11 +128,7 @@ template <class From, class To>
 struct Narrowed {
   using Out = uint8_t;
   static __device__ void convert(const typename From::Storage* in, uint8_t* out, float scale) {
-    const Divider by(scale);
-#pragma unroll
-    for (int i = 0; i < 16; i += 2) {
-      *reinterpret_cast<uint16_t*>(out + i) = To::encode2(by.divide(From::decode(in[i])), by.divide(From::decode(in[i + 1])));
-    }
+    quantize<From, To, 16>(in, out, scale);
   }
 };
 

@@ -1,5 +1,6 @@
 // The row writer: one item = one unit of a token's run, 16 bytes where alignment allows.
 #include "cuda/cache_write/rows.hpp"
+#include "cuda/cache_write/token_tile.cuh"
 #include "cuda/launch.hpp"
 #include "cuda/policy.hpp"
 #include "cuda/primitives/memory.cuh"
@@ -8,16 +9,11 @@
 namespace vkv::cuda {
 namespace {
 
-struct Segment {
-  RowSegment row;
-  FastDiv units_per_head;
-};
-
 struct Params {
-  Segment segment[2];
-  FastDiv units_per_token;  // both segments
-  uint32_t first_units;     // units of segment 0
-  int64_t tokens, tokens_per_pass;  // a pass has fewer than 2^31 units
+  RowSegment segment[2];
+  FastDiv units_per_head[2];
+  uint32_t first_units;  // units of segment 0
+  TokenTile tile;
   Slots slots;
 };
 
@@ -32,64 +28,47 @@ template <class From, class To, int kElements>
 struct Quantize {
   static constexpr int kIn = kElements * static_cast<int>(sizeof(typename From::Storage)), kOut = kElements;
   static __device__ void convert(const Pack<kIn>& in, Pack<kOut>& out, float scale) {
-    const Divider by(scale);
-    const auto* x = in.template as<typename From::Storage>();
-    if constexpr (kElements == 1) {
-      *out.template as<uint8_t>() = To::encode(by.divide(From::decode(x[0])));
-    } else {
-      auto* y = out.template as<uint16_t>();
-#pragma unroll
-      for (int i = 0; i < kElements / 2; ++i) {
-        y[i] = To::encode2(by.divide(From::decode(x[2 * i])), by.divide(From::decode(x[2 * i + 1])));
-      }
-    }
+    quantize<From, To, kElements>(in.template as<typename From::Storage>(), out.template as<uint8_t>(), scale);
   }
 };
 
-// Items in flight a thread: 128 bytes, 4 at most.
+// Tokens in flight a thread: 128 bytes, 4 at most.
 template <class Convert>
 constexpr int kDepth = Convert::kIn >= 64 ? 2 : 4;
 
-// Grid: any. Block: kThreads. A thread loads kDepth units and their slots at once, then converts and stores them.
+// Grid and block: p.tile. A thread loads its unit of kDepth tokens and their slots at once, then converts and stores them.
 template <class Convert>
 __global__ void __launch_bounds__(kThreads) rows_kernel(const __grid_constant__ Params p) {
   constexpr int kItems = kDepth<Convert>;
-  const uint32_t step = gridDim.x * kThreads;
-  for (int64_t first = 0; first < p.tokens; first += p.tokens_per_pass) {
-    const int64_t left = p.tokens - first;
-    const auto units = static_cast<uint32_t>((left < p.tokens_per_pass ? left : p.tokens_per_pass) * p.units_per_token.divisor);
-    for (uint32_t item = blockIdx.x * kThreads + threadIdx.x; item < units; item += step * kItems) {
-      Pack<Convert::kIn> in[kItems];
-      int64_t slot[kItems];
-      float scale[kItems];
-      char* dst[kItems];
-      int64_t token[kItems];
-      uint32_t unit[kItems];
+  uint32_t unit, row;
+  int64_t group;
+  if (!p.tile.place(unit, row, group)) return;
+  const bool second = unit >= p.first_units;
+  const RowSegment& s = p.segment[second ? 1 : 0];
+  uint32_t column;
+  const uint32_t head = p.units_per_head[second ? 1 : 0].divide(second ? unit - p.first_units : unit, column);
+  const char* src = s.src + head * s.src_head + static_cast<int64_t>(column) * Convert::kIn;
+  char* dst = s.dst + head * s.dst_head + static_cast<int64_t>(column) * Convert::kOut;
+  const float scale = s.scale == nullptr ? 1.0f : __ldg(s.scale + head * s.scale_head);
+
+  for (; group * (kItems * p.tile.rows) < p.tile.tokens; group += p.tile.group_step()) {
+    Pack<Convert::kIn> in[kItems];
+    int64_t slot[kItems];
 #pragma unroll
-      for (int i = 0; i < kItems; ++i) {
-        const uint32_t u = item + i * step;
-        slot[i] = -1;
-        if (u >= units) continue;
-        token[i] = first + p.units_per_token.divide(u, unit[i]);
-        slot[i] = p.slots.load(token[i]);
-        const bool second = unit[i] >= p.first_units;
-        const Segment& s = p.segment[second ? 1 : 0];
-        uint32_t column;
-        const uint32_t head = s.units_per_head.divide(second ? unit[i] - p.first_units : unit[i], column);
-        in[i].load(s.row.src + token[i] * s.row.src_token + head * s.row.src_head + static_cast<int64_t>(column) * Convert::kIn);
-        scale[i] = s.row.scale == nullptr ? 1.0f : __ldg(s.row.scale + head * s.row.scale_head);
-        dst[i] = s.row.dst + head * s.row.dst_head + static_cast<int64_t>(column) * Convert::kOut;
-      }
+    for (int i = 0; i < kItems; ++i) {
+      const int64_t token = p.tile.token(group, row, i, kItems);
+      slot[i] = -1;
+      if (token >= p.tile.tokens) continue;
+      slot[i] = p.slots.load(token);
+      in[i].load(src + token * s.src_token);
+    }
 #pragma unroll
-      for (int i = 0; i < kItems; ++i) {
-        if (slot[i] < 0) continue;
-        const Place place = p.slots.decode(token[i], slot[i], unit[i] == 0);
-        if (!place.valid()) continue;
-        const Segment& s = p.segment[unit[i] >= p.first_units ? 1 : 0];
-        Pack<Convert::kOut> out;
-        Convert::convert(in[i], out, scale[i]);
-        out.store_to(dst[i] + place.block * s.row.dst_block + place.offset * s.row.dst_token);
-      }
+    for (int i = 0; i < kItems; ++i) {
+      const Place place = p.slots.decode(p.tile.token(group, row, i, kItems), slot[i], unit == 0);
+      if (!place.valid()) continue;
+      Pack<Convert::kOut> out;
+      Convert::convert(in[i], out, scale);
+      out.store_to(dst + place.block * s.dst_block + place.offset * s.dst_token);
     }
   }
 }
@@ -101,17 +80,15 @@ void launch_rows(const CudaContext& ctx, const RowWrite& write, int64_t unit_ele
   for (int i = 0; i < 2; ++i) {
     const RowSegment& row = write.segment[i];
     const int64_t per_head = row.elements / unit_elements;
-    p.segment[i] = {row, FastDiv(static_cast<uint32_t>(per_head > 0 ? per_head : 1))};
+    p.segment[i] = row;
+    p.units_per_head[i] = FastDiv(static_cast<uint32_t>(per_head));
     if (i == 0) p.first_units = static_cast<uint32_t>(row.heads * per_head);
     units += row.heads * per_head;
   }
   if (units == 0) return;
-  p.units_per_token = FastDiv(static_cast<uint32_t>(units));
-  p.tokens = write.tokens;
-  p.tokens_per_pass = std::max<int64_t>(((int64_t{1} << 31) - 1) / units / 2, 1);
+  p.tile = TokenTile(write.tokens, units);
   p.slots = write.slots;
-  const int64_t items = std::min(write.tokens, p.tokens_per_pass) * units;
-  launch(ctx, rows_kernel<Convert>, spread(items, kDepth<Convert>, ctx.num_sms), kThreads, 0, stream, p);
+  launch(ctx, rows_kernel<Convert>, p.tile.blocks(kDepth<Convert>), p.tile.width, 0, stream, p);
 }
 
 template <class From, class To>

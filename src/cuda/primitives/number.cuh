@@ -51,7 +51,8 @@ using E4M3 = Fp8<VKV_DTYPE_FP8_E4M3, __NV_E4M3>;
 using E5M2 = Fp8<VKV_DTYPE_FP8_E5M2, __NV_E5M2>;
 
 // x / scale as IEEE float32 division gives it after rounding to fp8, at a third of the cost: one Newton correction makes
-// the quotient by the rounded reciprocal correctly rounded (Markstein, 1990) wherever no intermediate leaves the normal range.
+// the quotient by the rounded reciprocal correctly rounded (Markstein, 1990) wherever no intermediate leaves the normal
+// range.
 class Divider {
  public:
   explicit __device__ Divider(float scale) {
@@ -60,17 +61,44 @@ class Divider {
     ordinary_ = fabsf(scale) > 0x1p-60f && fabsf(scale) < 0x1p60f;
   }
 
+  // Whether divide() may be used; scales are that but for nonsense, which divide_any() serves.
+  __device__ bool ordinary() const { return ordinary_; }
+
   __device__ float divide(float x) const {
-    if (!ordinary_) return __fdiv_rn(x, scale_);
     const float q = x * reciprocal_;
     const float corrected = __fmaf_rn(__fmaf_rn(-q, scale_, x), reciprocal_, q);
     // Outside this range the result is zero, saturated, or NaN whatever the last bit; q keeps the sign of zero.
     return fabsf(q) > 0x1p-30f && fabsf(q) < 0x1p30f ? corrected : q;
   }
 
+  __device__ float divide_any(float x) const {
+    const float q = __fdiv_rn(x, scale_);
+    return q != q ? __int_as_float(0x7FFFFFFF) : q;  // the division may give a negative NaN
+  }
+
  private:
   float scale_, reciprocal_;
   bool ordinary_;
 };
+
+// y = To(x / scale) for kElements packed elements.
+template <class From, class To, int kElements>
+__device__ void quantize(const typename From::Storage* x, uint8_t* y, float scale) {
+  const Divider by(scale);
+  if constexpr (kElements == 1) {
+    const float value = From::decode(x[0]);
+    y[0] = To::encode(by.ordinary() ? by.divide(value) : by.divide_any(value));
+  } else if (by.ordinary()) {
+#pragma unroll
+    for (int i = 0; i < kElements; i += 2) {
+      *reinterpret_cast<uint16_t*>(y + i) = To::encode2(by.divide(From::decode(x[i])), by.divide(From::decode(x[i + 1])));
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < kElements; i += 2) {
+      *reinterpret_cast<uint16_t*>(y + i) = To::encode2(by.divide_any(From::decode(x[i])), by.divide_any(From::decode(x[i + 1])));
+    }
+  }
+}
 
 }  // namespace vkv::cuda

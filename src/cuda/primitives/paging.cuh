@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "cuda/primitives/fast_div.cuh"
 #include "cuda/primitives/report.cuh"
 #include "vkv.h"
 
@@ -16,12 +17,26 @@ struct Place {
 #endif
 };
 
+// Division of 64-bit token numbers by the block size: fast below 2^31.
+struct BlockDiv {
+  FastDiv fast;
+  BlockDiv() = default;
+  BlockDiv(int64_t block_size) : fast(static_cast<uint32_t>(block_size)) {}
+#ifdef __CUDACC__
+  __device__ int64_t divide(int64_t n, uint32_t& offset) const {
+    if (n <= 0x7FFFFFFFll) return fast.divide(static_cast<uint32_t>(n), offset);
+    offset = static_cast<uint32_t>(n % fast.divisor);
+    return n / fast.divisor;
+  }
+#endif
+};
+
 // slot_mapping and the cache that it points into.
 struct Slots {
   const int64_t* slots;
   int64_t stride;
   int64_t num_slots;  // num_blocks * block_size
-  uint32_t block_size;
+  BlockDiv block_size;
   int32_t op;
   ReportWords* report;
 
@@ -35,11 +50,9 @@ struct Slots {
       return {-1, 0};
     }
     if (slot < 0) return {-1, 0};
-    if (slot <= 0xFFFFFFFFll) {
-      const uint32_t s = static_cast<uint32_t>(slot), block = s / block_size;
-      return {static_cast<int64_t>(block), s - block * block_size};
-    }
-    return {slot / block_size, static_cast<uint32_t>(slot % block_size)};
+    Place place;
+    place.block = block_size.divide(slot, place.offset);
+    return place;
   }
 #endif
 };
@@ -49,7 +62,7 @@ struct BlockTable {
   const int32_t* table;
   int64_t row_stride;
   int64_t columns, num_blocks;
-  uint32_t block_size;
+  BlockDiv block_size;
   int32_t op;
   ReportWords* report;
 
@@ -57,19 +70,11 @@ struct BlockTable {
   // Place of token position `position` of sequence `row`.
   __device__ Place find(int64_t row, int64_t position, bool reports) const {
     if (position < 0) {
-      if (reports) note(report, op, VKV_REPORT_POSITION, row, position, columns * block_size);
+      if (reports) note(report, op, VKV_REPORT_POSITION, row, position, columns * block_size.fast.divisor);
       return {-1, 0};
     }
-    int64_t column;
     uint32_t offset;
-    if (position <= 0xFFFFFFFFll) {
-      const uint32_t p = static_cast<uint32_t>(position), c = p / block_size;
-      column = c;
-      offset = p - c * block_size;
-    } else {
-      column = position / block_size;
-      offset = static_cast<uint32_t>(position % block_size);
-    }
+    const int64_t column = block_size.fast.divisor == 0 ? columns : block_size.divide(position, offset);
     if (column >= columns) {
       if (reports) note(report, op, VKV_REPORT_TABLE_COLUMN, row, column, columns);
       return {-1, 0};
