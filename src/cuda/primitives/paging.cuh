@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "cuda/primitives/fast_div.cuh"
 #include "cuda/primitives/report.cuh"
 #include "vkv.h"
 
@@ -44,44 +45,74 @@ struct Slots {
 #endif
 };
 
+// A table entry of row 0 that was loaded before it was known to be the one wanted.
+struct TableGuess {
+  uint32_t column;
+  int32_t block;
+};
+
 // A padded block table and the cache that it points into.
 struct BlockTable {
+  using Guess = TableGuess;
   const int32_t* table;
   int64_t row_stride;
   int64_t columns, num_blocks;
-  uint32_t block_size;
+  FastDiv block_size;
   int32_t op;
   ReportWords* report;
 
 #ifdef __CUDACC__
-  // Place of token position `position` of sequence `row`.
-  __device__ Place find(int64_t row, int64_t position, bool reports) const {
-    if (position < 0) {
-      if (reports) note(report, op, VKV_REPORT_POSITION, row, position, columns * block_size);
-      return {-1, 0};
-    }
-    int64_t column;
-    uint32_t offset;
-    if (position <= 0xFFFFFFFFll) {
-      const uint32_t p = static_cast<uint32_t>(position), c = p / block_size;
-      column = c;
-      offset = p - c * block_size;
-    } else {
-      column = position / block_size;
-      offset = static_cast<uint32_t>(position % block_size);
-    }
-    if (column >= columns) {
-      if (reports) note(report, op, VKV_REPORT_TABLE_COLUMN, row, column, columns);
-      return {-1, 0};
-    }
-    const int32_t block = __ldg(table + row * row_stride + column);
-    if (block < 0 || block >= num_blocks) {
-      if (reports) note(report, op, VKV_REPORT_BLOCK_ID, row * columns + column, block, num_blocks);
-      return {-1, 0};
-    }
-    return {block, offset};
+  static constexpr Guess kNoGuess = {0xFFFFFFFFu, 0};
+  __device__ Guess guess(uint32_t position) const {
+    const uint32_t column = block_size.divide(position);
+    if (column >= columns) return kNoGuess;
+    return {column, __ldg(table + column)};
   }
+
+  // Place of token position `position` of sequence `row`.
+  __device__ Place find(uint32_t row, int64_t position, bool reports, Guess guess = kNoGuess) const;
 #endif
 };
+
+#ifdef __CUDACC__
+
+// find() for every position. Out of line: it is for positions past 2^31, and for those that are nowhere.
+static __device__ __noinline__ int64_t find_anywhere(const BlockTable& t, uint32_t row, int64_t position, bool reports) {
+  const int64_t size = t.block_size.divisor, column = position >= 0 ? position / size : -1;
+  int32_t what = 0;
+  int64_t index = row, value = position, limit = t.columns * size;
+  if (position < 0) {
+    what = VKV_REPORT_POSITION;
+  } else if (column >= t.columns) {
+    what = VKV_REPORT_TABLE_COLUMN;
+    value = column;
+    limit = t.columns;
+  } else {
+    value = __ldg(t.table + row * t.row_stride + column);
+    if (value >= 0 && value < t.num_blocks) return value << 32 | (position - column * size);
+    what = VKV_REPORT_BLOCK_ID;
+    index = row * t.columns + column;
+    limit = t.num_blocks;
+  }
+  if (reports) note(t.report, t.op, what, index, value, limit);
+  return -1;
+}
+
+inline __device__ Place BlockTable::find(uint32_t row, int64_t position, bool reports, Guess guess) const {
+  if (position >> 31 == 0) {
+    uint32_t offset;
+    const uint32_t column = block_size.divide(static_cast<uint32_t>(position), offset);
+    if (column < columns) {
+      const bool guessed = row == 0 && column == guess.column;
+      const int32_t block = guessed ? guess.block : __ldg(table + row * row_stride + column);
+      if (block >= 0 && block < num_blocks) return {block, offset};
+    }
+  }
+  const int64_t found = find_anywhere(*this, row, position, reports);
+  if (found < 0) return {-1, 0};
+  return {found >> 32, static_cast<uint32_t>(found)};
+}
+
+#endif
 
 }  // namespace vkv::cuda
