@@ -28,6 +28,7 @@ constexpr unsigned kGatherThreads = 128;  // few warps a CTA: small gathers spre
 
 // How rows are dealt to warps: a task is `per_task` rows, or one slice of the units of one row.
 struct Rows {
+  uint32_t checkers;  // CTAs
   uint32_t tasks;
   uint32_t per_task;  // 1 .. 32; more than 1 only where a row is one slice
   Ragged ragged;
@@ -43,16 +44,17 @@ struct NoAside {
   __device__ void store_aside(int64_t, Source, Aside) const {}
 };
 
-// Grid: any. Block: kGatherThreads. kRuns: a warp finds the entries of its task's rows, one a lane, then moves their units.
+// Grid: the CTAs that check the bounds, and any number that move rows. Block: kGatherThreads. kRuns: a warp finds the entries of its task's rows, one a lane, then moves their units.
 // Otherwise a task is one row or a slice of one, with less to compute before the first load. A thread has kDepth units in flight.
 template <class Mover, bool kRuns>
 __global__ void __launch_bounds__(kGatherThreads) gather_kernel(const __grid_constant__ Mover m) {
   constexpr int kDepth = 4;
   const Rows& rows = m.rows;
-  const unsigned lane = threadIdx.x % 32;
+  if (blockIdx.x < rows.checkers) return rows.ragged.check(rows.count, blockIdx.x, rows.checkers);
+  const unsigned lane = threadIdx.x % 32, worker = blockIdx.x - rows.checkers, workers = gridDim.x - rows.checkers;
   const Ragged::Window window = rows.ragged.first_window(lane);
-  for (uint32_t task = blockIdx.x * (kGatherThreads / 32) + threadIdx.x / 32; task < rows.tasks;
-       task += gridDim.x * (kGatherThreads / 32)) {
+  for (uint32_t task = worker * (kGatherThreads / 32) + threadIdx.x / 32; task < rows.tasks;
+       task += workers * (kGatherThreads / 32)) {
     if constexpr (kRuns) {
       const uint32_t units = rows.slice.divisor, first_row = task * rows.per_task;
       const uint32_t count = min(rows.per_task, rows.count - first_row), total = count * units;
@@ -131,11 +133,12 @@ inline uint32_t checked_count(const char* what, int64_t count) {
 
 // Deals out `count` rows of `units` units: to every SM first, then more rows for each search.
 inline Rows deal_rows(const CudaContext& ctx, const Ragged& ragged, int64_t count, int64_t units) {
-  constexpr int64_t kLongestSlice = 1024, kTaskUnits = 512, kWarpsPerSm = 32;
+  constexpr int64_t kLongestSlice = 1024, kTaskUnits = 512, kWarpsPerSm = 32, kBoundsPerChecker = 8 * kGatherThreads;
   const int64_t slices = ceil_div(units, kLongestSlice), slice = ceil_div(units, slices);
   const int64_t per_task = std::clamp<int64_t>(count * slices / (ctx.num_sms * kWarpsPerSm), 1,
                                                std::clamp<int64_t>(kTaskUnits / slice, 1, 32));
   Rows rows;
+  rows.checkers = static_cast<uint32_t>(ceil_div(ragged.num_bounds, kBoundsPerChecker));
   rows.ragged = ragged;
   rows.count = checked_count("rows", count);
   rows.per_task = static_cast<uint32_t>(per_task);
@@ -149,7 +152,8 @@ inline Rows deal_rows(const CudaContext& ctx, const Ragged& ragged, int64_t coun
 template <class Mover>
 void launch_gather(const CudaContext& ctx, const Mover& mover, vkv_stream stream) {
   const auto kernel = mover.rows.per_task > 1 ? gather_kernel<Mover, true> : gather_kernel<Mover, false>;
-  launch(ctx, kernel, ceil_div(mover.rows.tasks, kGatherThreads / 32), kGatherThreads, 0, stream, mover);
+  const int64_t workers = ceil_div(mover.rows.tasks, kGatherThreads / 32);
+  launch(ctx, kernel, mover.rows.checkers + workers, kGatherThreads, 0, stream, mover);
 }
 
 // The sequences of a problem. `num_bounds`: its batch, or one more.
@@ -163,10 +167,14 @@ Ragged make_ragged(const CudaContext& ctx, const Problem& q, const Tensor& bound
   ragged.seq_starts_stride = seq_starts.stride[0];
   ragged.batch = checked_count("sequences", q.batch);
   ragged.num_bounds = checked_count("sequences", num_bounds);
-  const uint32_t block_size = checked_count("tokens a block", q.block_size);
-  // Blocks of no tokens hold no position.
-  ragged.table = {q.block_table.template as<const int32_t>(), q.block_table.stride[0], block_size > 0 ? q.table_columns : 0,
-                  q.num_blocks, FastDiv(block_size > 0 ? block_size : 1), op, ctx.report};
+  ragged.table = {q.block_table.template as<const int32_t>(),
+                  q.block_table.stride[0],
+                  checked_count("table columns", q.table_columns),
+                  q.block_size > 0 ? static_cast<uint32_t>(std::min<int64_t>(q.num_blocks, int64_t{1} << 31)) : 0,
+                  FastDiv(checked_count("tokens a block", q.block_size)),
+                  q.num_blocks,
+                  op,
+                  ctx.report};
   return ragged;
 }
 

@@ -39,14 +39,14 @@ struct Ragged {
 
   // The entry of one row. All lanes of the warp call it, with the same row; `reports`: it is this warp's to report.
   __device__ Source find_one(Window window, int32_t row, unsigned lane, bool reports) const {
-    const BlockTable::Guess guess = table.guess(static_cast<uint32_t>(row));
+    const TableGuess guess = table.guess(static_cast<uint32_t>(row));
     if (num_bounds > 32) window = window_of(row, lane);
     const unsigned before = __ballot_sync(kWarp, window.first + lane < num_bounds && window.bound <= row);
     const int at = before == 0 ? 0 : 31 - __clz(before);
-    const int64_t from = __shfl_sync(kWarp, window.bound, at), start = __shfl_sync(kWarp, window.start, at);
+    const int32_t from = __shfl_sync(kWarp, window.bound, at), start = __shfl_sync(kWarp, window.start, at);
     const uint32_t sequence = window.first + at;
     if (before == 0 || sequence >= batch) return {Source::kNotOwned, 0};
-    return find_in(sequence, row - from + start, reports && lane == 0, guess);
+    return find_in(sequence, start, static_cast<int64_t>(row) - from, reports && lane == 0, guess);
   }
 
   // The entry of row `first_row + lane`, for the first `count` lanes.
@@ -61,7 +61,7 @@ struct Ragged {
     const bool maybe_past = before == kWarp && window.first + 32 < num_bounds;
     uint32_t at = before == 0 ? 0 : 31 - __clz(before);
     if (inside != 0) at = bisect(window, row);
-    int64_t from = __shfl_sync(kWarp, window.bound, at), start = __shfl_sync(kWarp, window.start, at);
+    int32_t from = __shfl_sync(kWarp, window.bound, at), start = __shfl_sync(kWarp, window.start, at);
     uint32_t sequence = window.first + at;
     if (at == 31 && (inside != 0 || maybe_past)) {
       sequence = last_bound_from(sequence, row);
@@ -69,15 +69,28 @@ struct Ragged {
       start = sequence < batch ? seq_start(sequence) : 0;
     }
     if (lane >= count || sequence >= batch || from > row) return {Source::kNotOwned, 0};
-    return find_in(sequence, row - from + start, reports, BlockTable::kNoGuess);
+    return find_in(sequence, start, static_cast<int64_t>(row) - from, reports, BlockTable::kNoGuess);
+  }
+
+  // Reports the bounds that are out of order or past the `rows` rows of dst. For `ctas` CTAs, each of which calls it once.
+  __device__ void check(int64_t rows, uint32_t cta, uint32_t ctas) const {
+    for (uint32_t i = cta * blockDim.x + threadIdx.x; i < num_bounds; i += ctas * blockDim.x) {
+      const int64_t value = bound(i), limit = i + 1 < num_bounds ? bound(i + 1) : rows;
+      if (value < 0 || value > limit) note(table.report, table.op, VKV_REPORT_OFFSET, i, value, limit + 1);
+    }
   }
 
  private:
   __device__ int32_t bound(uint32_t i) const { return __ldg(bounds + i * bounds_stride); }
   __device__ int32_t seq_start(uint32_t i) const { return seq_starts == nullptr ? 0 : __ldg(seq_starts + i * seq_starts_stride); }
 
-  __device__ Source find_in(uint32_t sequence, int64_t position, bool reports, BlockTable::Guess guess) const {
-    const Place place = table.find(sequence, position, reports, guess);
+  // Token `token` of a sequence, counted from its first row.
+  __device__ Source find_in(uint32_t sequence, int32_t start, int64_t token, bool reports, TableGuess guess) const {
+    if (start < 0) {
+      if (reports) note(table.report, table.op, VKV_REPORT_POSITION, sequence, start, int64_t{1} << 31);
+      return {Source::kNowhere, 0};
+    }
+    const Place place = table.find(sequence, start + token, reports, guess);
     return {static_cast<int32_t>(place.block), place.offset};
   }
 

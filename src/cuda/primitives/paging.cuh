@@ -53,24 +53,26 @@ struct TableGuess {
 
 // A padded block table and the cache that it points into.
 struct BlockTable {
-  using Guess = TableGuess;
   const int32_t* table;
   int64_t row_stride;
-  int64_t columns, num_blocks;
+  uint32_t columns;
+  uint32_t usable_blocks;  // num_blocks, or 0 where blocks have no tokens
   FastDiv block_size;
+  int64_t num_blocks;
   int32_t op;
   ReportWords* report;
 
+  static constexpr TableGuess kNoGuess = {0xFFFFFFFFu, 0};
+
 #ifdef __CUDACC__
-  static constexpr Guess kNoGuess = {0xFFFFFFFFu, 0};
-  __device__ Guess guess(uint32_t position) const {
+  __device__ TableGuess guess(uint32_t position) const {
     const uint32_t column = block_size.divide(position);
     if (column >= columns) return kNoGuess;
     return {column, __ldg(table + column)};
   }
 
-  // Place of token position `position` of sequence `row`.
-  __device__ Place find(uint32_t row, int64_t position, bool reports, Guess guess = kNoGuess) const;
+  // Place of token position `position`, 0 or more, of sequence `row`. `reports`: exactly one thread of those that ask for it.
+  __device__ Place find(uint32_t row, int64_t position, bool reports, TableGuess guess = kNoGuess) const;
 #endif
 };
 
@@ -78,34 +80,27 @@ struct BlockTable {
 
 // find() for every position. Out of line: it is for positions past 2^31, and for those that are nowhere.
 static __device__ __noinline__ int64_t find_anywhere(const BlockTable& t, uint32_t row, int64_t position, bool reports) {
-  const int64_t size = t.block_size.divisor, column = position >= 0 ? position / size : -1;
-  int32_t what = 0;
-  int64_t index = row, value = position, limit = t.columns * size;
-  if (position < 0) {
-    what = VKV_REPORT_POSITION;
-  } else if (column >= t.columns) {
-    what = VKV_REPORT_TABLE_COLUMN;
-    value = column;
-    limit = t.columns;
-  } else {
-    value = __ldg(t.table + row * t.row_stride + column);
-    if (value >= 0 && value < t.num_blocks) return value << 32 | (position - column * size);
-    what = VKV_REPORT_BLOCK_ID;
-    index = row * t.columns + column;
-    limit = t.num_blocks;
+  const int64_t size = t.block_size.divisor, column = size > 0 ? position / size : t.columns;
+  if (column >= t.columns) {
+    if (reports) note(t.report, t.op, VKV_REPORT_TABLE_COLUMN, row, column, t.columns);
+    return -1;
   }
-  if (reports) note(t.report, t.op, what, index, value, limit);
-  return -1;
+  const int32_t block = __ldg(t.table + row * t.row_stride + column);
+  if (block < 0 || block >= t.num_blocks) {
+    if (reports) note(t.report, t.op, VKV_REPORT_BLOCK_ID, static_cast<int64_t>(row) * t.columns + column, block, t.num_blocks);
+    return -1;
+  }
+  return static_cast<int64_t>(block) << 32 | (position - column * size);
 }
 
-inline __device__ Place BlockTable::find(uint32_t row, int64_t position, bool reports, Guess guess) const {
+inline __device__ Place BlockTable::find(uint32_t row, int64_t position, bool reports, TableGuess guess) const {
   if (position >> 31 == 0) {
     uint32_t offset;
     const uint32_t column = block_size.divide(static_cast<uint32_t>(position), offset);
     if (column < columns) {
       const bool guessed = row == 0 && column == guess.column;
       const int32_t block = guessed ? guess.block : __ldg(table + row * row_stride + column);
-      if (block >= 0 && block < num_blocks) return {block, offset};
+      if (static_cast<uint32_t>(block) < usable_blocks) return {block, offset};
     }
   }
   const int64_t found = find_anywhere(*this, row, position, reports);
