@@ -106,7 +106,15 @@ if(vkv_cuda)
   string(REPLACE ";" "," vkv_arch_list "${CMAKE_CUDA_ARCHITECTURES}")
   target_sources(vkv PRIVATE
     src/cuda/context.cpp
-    src/cuda/pending.cpp
+    src/cuda/block_move/copy_blocks.cu
+    src/cuda/block_move/copy_list.cpp
+    src/cuda/block_move/copy_table.cu
+    src/cuda/block_move/copy_table_sm90.cu
+    src/cuda/block_move/pointer_map.cpp
+    src/cuda/block_move/swap_blocks.cpp
+    src/cuda/cache_gather/cp_gather_and_upconvert_fp8_kv_cache.cu
+    src/cuda/cache_gather/cp_gather_indexer_k_quant_cache.cu
+    src/cuda/cache_gather/gather_cache.cu
     src/cuda/cache_write/concat_and_cache_mla.cpp
     src/cuda/cache_write/concat_and_cache_mla_rope_fused.cu
     src/cuda/cache_write/convert_fp8.cu
@@ -115,7 +123,9 @@ if(vkv_cuda)
     src/cuda/cache_write/nvfp4.cu
     src/cuda/cache_write/reshape_and_cache.cu
     src/cuda/cache_write/reshape_and_cache_flash.cpp
-    src/cuda/cache_write/rows.cu)
+    src/cuda/cache_write/rows.cu
+    src/cuda/elementwise/concat_mla_q.cu
+    src/cuda/elementwise/merge_attn_states.cu)
   set_target_properties(vkv PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CUDA_STANDARD 17
                         CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY Static LINKER_LANGUAGE CXX)
   # Fused where the source says so (see -ffp-contract above); -lineinfo lets profilers and sanitizers name source lines.

@@ -6,7 +6,7 @@
 namespace vkv::cuda {
 
 struct FastDiv {
-  uint32_t divisor = 1, multiplier = 0, shift = 0;
+  uint32_t divisor = 1, multiplier = 0x80000000u, shift = 0;
 
   FastDiv() = default;
   // Exact for dividends below 2^31 (Granlund and Montgomery, 1994).
@@ -17,7 +17,7 @@ struct FastDiv {
   }
 
 #ifdef __CUDACC__
-  __device__ uint32_t divide(uint32_t n) const { return divisor == 1 ? n : __umulhi(n, multiplier) >> (shift - 1); }
+  __device__ uint32_t divide(uint32_t n) const { return __umulhi(2 * n, multiplier) >> shift; }
   __device__ uint32_t divide(uint32_t n, uint32_t& remainder) const {
     const uint32_t quotient = divide(n);
     remainder = n - quotient * divisor;

@@ -42,6 +42,12 @@ __device__ void store(void* p, Bytes<kBytes> value) {
   *static_cast<Bytes<kBytes>*>(p) = value;
 }
 
+// Data that nobody reads soon.
+template <int kBytes>
+__device__ void store_once(void* p, Bytes<kBytes> value) {
+  __stcs(static_cast<Bytes<kBytes>*>(p), value);
+}
+
 // Data that fills kBytes of registers, in pieces of at most 16 bytes.
 template <int kBytes>
 struct alignas(kBytes < 16 ? kBytes : 16) Pack {

@@ -57,36 +57,69 @@ struct Slots {
 #endif
 };
 
+// A table entry of row 0 that was loaded before it was known to be the one wanted.
+struct TableGuess {
+  uint32_t column;
+  int32_t block;
+};
+
 // A padded block table and the cache that it points into.
 struct BlockTable {
   const int32_t* table;
   int64_t row_stride;
-  int64_t columns, num_blocks;
-  BlockDiv block_size;
+  uint32_t columns;
+  uint32_t usable_blocks;  // num_blocks, or 0 where blocks have no tokens
+  FastDiv block_size;
+  int64_t num_blocks;
   int32_t op;
   ReportWords* report;
 
+  static constexpr TableGuess kNoGuess = {0xFFFFFFFFu, 0};
+
 #ifdef __CUDACC__
-  // Place of token position `position` of sequence `row`.
-  __device__ Place find(int64_t row, int64_t position, bool reports) const {
-    if (position < 0) {
-      if (reports) note(report, op, VKV_REPORT_POSITION, row, position, columns * block_size.fast.divisor);
-      return {-1, 0};
-    }
-    uint32_t offset;
-    const int64_t column = block_size.fast.divisor == 0 ? columns : block_size.divide(position, offset);
-    if (column >= columns) {
-      if (reports) note(report, op, VKV_REPORT_TABLE_COLUMN, row, column, columns);
-      return {-1, 0};
-    }
-    const int32_t block = __ldg(table + row * row_stride + column);
-    if (block < 0 || block >= num_blocks) {
-      if (reports) note(report, op, VKV_REPORT_BLOCK_ID, row * columns + column, block, num_blocks);
-      return {-1, 0};
-    }
-    return {block, offset};
+  __device__ TableGuess guess(uint32_t position) const {
+    const uint32_t column = block_size.divide(position);
+    if (column >= columns) return kNoGuess;
+    return {column, __ldg(table + column)};
   }
+
+  // Place of token position `position`, 0 or more, of sequence `row`. `reports`: exactly one thread of those that ask for it.
+  __device__ Place find(uint32_t row, int64_t position, bool reports, TableGuess guess = kNoGuess) const;
 #endif
 };
+
+#ifdef __CUDACC__
+
+// find() for every position. Out of line: it is for positions past 2^31, and for those that are nowhere.
+static __device__ __noinline__ int64_t find_anywhere(const BlockTable& t, uint32_t row, int64_t position, bool reports) {
+  const int64_t size = t.block_size.divisor, column = size > 0 ? position / size : t.columns;
+  if (column >= t.columns) {
+    if (reports) note(t.report, t.op, VKV_REPORT_TABLE_COLUMN, row, column, t.columns);
+    return -1;
+  }
+  const int32_t block = __ldg(t.table + row * t.row_stride + column);
+  if (block < 0 || block >= t.num_blocks) {
+    if (reports) note(t.report, t.op, VKV_REPORT_BLOCK_ID, static_cast<int64_t>(row) * t.columns + column, block, t.num_blocks);
+    return -1;
+  }
+  return static_cast<int64_t>(block) << 32 | (position - column * size);
+}
+
+inline __device__ Place BlockTable::find(uint32_t row, int64_t position, bool reports, TableGuess guess) const {
+  if (position >> 31 == 0) {
+    uint32_t offset;
+    const uint32_t column = block_size.divide(static_cast<uint32_t>(position), offset);
+    if (column < columns) {
+      const bool guessed = row == 0 && column == guess.column;
+      const int32_t block = guessed ? guess.block : __ldg(table + row * row_stride + column);
+      if (static_cast<uint32_t>(block) < usable_blocks) return {block, offset};
+    }
+  }
+  const int64_t found = find_anywhere(*this, row, position, reports);
+  if (found < 0) return {-1, 0};
+  return {found >> 32, static_cast<uint32_t>(found)};
+}
+
+#endif
 
 }  // namespace vkv::cuda
