@@ -1,6 +1,6 @@
 # Installs the build into an empty folder; a C program is compiled with nothing but that folder, and runs.
 # Arguments: BUILD, PREFIX (emptied), SOURCES (this folder), LIBDIR, CC, SOVERSION.
-cmake_minimum_required(VERSION 3.24)
+cmake_minimum_required(VERSION 3.22)
 
 function(run_step)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
