@@ -18,6 +18,10 @@ add_library(vkv SHARED
   src/ops/swap_blocks.cpp
   src/ops/swap_blocks_batch.cpp
   src/cpu/block_move.cpp
+  src/ops/paged_attention.cpp
+  src/ops/reshape_and_cache_flash.cpp
+  src/cpu/attention_schedule.cpp
+  src/cpu/attention_unit.cpp
   src/cpu/concat_and_cache_mla.cpp
   src/cpu/concat_and_cache_mla_rope_fused.cpp
   src/cpu/concat_mla_q.cpp
@@ -27,6 +31,7 @@ add_library(vkv SHARED
   src/cpu/cp_gather_indexer_k_quant_cache.cpp
   src/cpu/indexer_k_quant_and_cache.cpp
   src/cpu/isa.cpp
+  src/cpu/paged_attention.cpp
   src/cpu/pending.cpp
   src/cpu/reshape_and_cache_flash.cpp
   src/cpu/rows.cpp
@@ -83,6 +88,7 @@ function(vkv_isa_sources)
 endfunction()
 
 vkv_isa_sources(
+  src/cpu/isa/attention.cpp
   src/cpu/isa/rows.cpp)
 
 # CUDA

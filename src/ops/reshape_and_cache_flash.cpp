@@ -2,6 +2,7 @@
 #include "ops/reshape_and_cache_flash.hpp"
 
 #include "core/entry.hpp"
+#include "ops/nvfp4.hpp"
 
 namespace vkv {
 namespace {
@@ -11,20 +12,6 @@ struct Op {
   using Params = vkv_reshape_and_cache_flash_params;
   static constexpr uint32_t size_v1 = 800, flags = 0;
   static constexpr auto row = &Backend::reshape_and_cache_flash;
-
-  // The rows of an NVFP4 block lie in the order of the strides: by tokens, or by heads.
-  static void check_nvfp4_strides(const Check& check, const char* name, const Tensor& cache) {
-    const int64_t tokens = cache.shape[1], heads = cache.shape[2], f = cache.shape[3];
-    const auto strides_are = [&](int64_t token, int64_t head) {
-      return (tokens <= 1 || cache.stride[1] == token) && (heads <= 1 || cache.stride[2] == head);
-    };
-    if (strides_are(heads * f, f) || strides_are(f, tokens * f)) return;
-    check.invalid(
-        "%s.stride[1] and [2] are %lld and %lld, expected %lld and %lld (token-major) or %lld and %lld (head-major)",
-        name, static_cast<long long>(cache.stride[1]), static_cast<long long>(cache.stride[2]),
-        static_cast<long long>(heads * f), static_cast<long long>(f), static_cast<long long>(f),
-        static_cast<long long>(tokens * f));
-  }
 
   static ReshapeAndCacheFlash check(const Params& p, const Check& check) {
     ReshapeAndCacheFlash q{};
