@@ -60,8 +60,9 @@ struct AttentionKernels {
                      float* acc);
   // into = into and then `from`, which covers later tokens.
   void (*fold)(const AttentionState& into, const AttentionState& from, int64_t rows, int64_t ld);
-  // The end of one row: acc = acc / sum * scale, in place, after `sink` (null: none) has joined max and sum. A row without
-  // tokens, or whose every logit is -infinity, becomes 0; with no sink to it, its max is -infinity and its sum 0.
+  // The end of one row: acc = acc / sum * scale, in place, after `sink` (null: none) has joined max and sum. A row
+  // without tokens, or whose every logit is -infinity, becomes 0; with no sink to it, its max is -infinity and its sum
+  // 0.
   void (*finish)(float* max, float* sum, float* acc, const float* sink, float scale, int64_t ld);
 
   Stage strided_[5], x_keys_[5], x_values_[5];

@@ -69,7 +69,8 @@ AttentionShape::AttentionShape(const PagedAttention& p, int pool_threads) : thre
   most_partials = threads > 1 ? 3 * kUnitsPerThread * threads : 0;
 }
 
-AttentionWorkspace::AttentionWorkspace(void* base, const PagedAttention& p, const AttentionShape& shape) : shape_(shape) {
+AttentionWorkspace::AttentionWorkspace(void* base, const PagedAttention& p, const AttentionShape& shape)
+    : shape_(shape) {
   Carver measure(nullptr);
   carve_scratch(measure, shape);
   scratch_bytes_ = measure.used();
@@ -88,7 +89,9 @@ AttentionScratch AttentionWorkspace::scratch(int64_t thread) const {
 
 AttentionSchedule::AttentionSchedule(const Context& ctx, const PagedAttention& p, const AttentionShape& shape,
                                      AttentionSequence* sequences)
-    : p_(p), shape_(shape), sequences_(sequences) {
+    : p_(p),
+      shape_(shape),
+      sequences_(sequences) {
   read_sequences(ctx);
   cut();
 }
@@ -171,7 +174,8 @@ void AttentionSchedule::read_sequences(const Context& ctx) {
 
 void AttentionSchedule::cut() {
   int64_t work = 0;  // pieces to compute, for one head group
-  for (int64_t s = 0; s < p_.num_seqs; ++s) work += sequences_[s].row_tiles * std::max<int64_t>(sequences_[s].pieces, 1);
+  for (int64_t s = 0; s < p_.num_seqs; ++s)
+    work += sequences_[s].row_tiles * std::max<int64_t>(sequences_[s].pieces, 1);
 
   // Heads of a block lie together in memory, so a unit takes all it can, unless threads would be left without work.
   heads_ = shape_.most_heads;

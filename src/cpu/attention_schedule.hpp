@@ -15,31 +15,31 @@ struct AttentionShape {
   AttentionShape(const PagedAttention& p, int threads);
 
   int64_t threads;
-  int64_t group;         // query heads of a KV head
-  int64_t tile_rows;     // rows (query token, head of the group) of one KV head that a unit computes, at most
-  int64_t most_heads;    // KV heads of a unit, at most
-  int64_t rows;          // tile_rows * most_heads
-  int64_t ld;            // floats from row to row
-  int64_t levels;        // states that a unit holds at once, at most
-  int64_t most_partials; // states of units that are not the whole tree, at most
+  int64_t group;          // query heads of a KV head
+  int64_t tile_rows;      // rows (query token, head of the group) of one KV head that a unit computes, at most
+  int64_t most_heads;     // KV heads of a unit, at most
+  int64_t rows;           // tile_rows * most_heads
+  int64_t ld;             // floats from row to row
+  int64_t levels;         // states that a unit holds at once, at most
+  int64_t most_partials;  // states of units that are not the whole tree, at most
 };
 
 struct AttentionSequence {
-  int64_t query_begin, query_len;  // rows of query
-  int64_t length;                  // tokens in the cache
-  int64_t table_row, table_begin;  // of its block list: row (padded) and first entry (CSR)
-  int64_t first_piece, pieces;     // what its rows can attend to
-  int64_t row_tiles, spans;        // units = row_tiles * head groups * spans
+  int64_t query_begin, query_len;                 // rows of query
+  int64_t length;                                 // tokens in the cache
+  int64_t table_row, table_begin;                 // of its block list: row (padded) and first entry (CSR)
+  int64_t first_piece, pieces;                    // what its rows can attend to
+  int64_t row_tiles, spans;                       // units = row_tiles * head groups * spans
   int64_t first_unit, first_partial, first_tree;  // running counts; trees are those of more than one unit
 };
 
 // One thread's memory.
 struct AttentionScratch {
-  float* q;          // [rows, ld]
-  float* logits;     // [rows, kPiece], then weights
-  float* tile;       // [kTile, ld]
-  float* states;     // [levels] of rows * (ld + 2)
-  uint16_t* masks;   // [rows, kTilesPerPiece]
+  float* q;                           // [rows, ld]
+  float* logits;                      // [rows, kPiece], then weights
+  float* tile;                        // [kTile, ld]
+  float* states;                      // [levels] of rows * (ld + 2)
+  uint16_t* masks;                    // [rows, kTilesPerPiece]
   struct AttentionSegment* segments;  // [kPiece]
 };
 
@@ -66,10 +66,10 @@ struct AttentionWorkspace {
 
 struct AttentionUnit {
   const AttentionSequence* sequence;
-  int64_t head, heads;        // KV heads
-  int64_t row, rows;          // of each KV head: row = query token * group + head of the group
-  int64_t node;               // the unit is node (span_level, node) of the tree
-  int64_t partial;            // where its state goes; -1: it is the whole tree
+  int64_t head, heads;  // KV heads
+  int64_t row, rows;    // of each KV head: row = query token * group + head of the group
+  int64_t node;         // the unit is node (span_level, node) of the tree
+  int64_t partial;      // where its state goes; -1: it is the whole tree
 };
 
 // One cut of all trees.

@@ -29,7 +29,9 @@ uint32_t bits_between(int64_t begin, int64_t end) {
 // ---- where tokens lie
 
 AttentionSide::AttentionSide(const PagedAttention& p, const AttentionKernels& kernels, bool values)
-    : cache_(values ? p.value_cache : p.key_cache), kernels_(kernels), head_dim_(p.head_dim) {
+    : cache_(values ? p.value_cache : p.key_cache),
+      kernels_(kernels),
+      head_dim_(p.head_dim) {
   const vkv_dtype dtype = cache_.dtype;
   const int64_t size = element_size(dtype);
   block_ = cache_.stride[0] * size;
@@ -75,8 +77,13 @@ void AttentionSide::stage(const AttentionSegment& segment, int64_t head, float* 
 
 AttentionWorker::AttentionWorker(const Context& ctx, const PagedAttention& p, const AttentionShape& shape,
                                  const AttentionScratch& scratch)
-    : cpu_(self(ctx)), p_(p), shape_(shape), scratch_(scratch), kernels_(attention_kernels(cpu_.isa)),
-      keys_(p, kernels_, false), values_(p, kernels_, true) {
+    : cpu_(self(ctx)),
+      p_(p),
+      shape_(shape),
+      scratch_(scratch),
+      kernels_(attention_kernels(cpu_.isa)),
+      keys_(p, kernels_, false),
+      values_(p, kernels_, true) {
   // Columns past head_dim stay zero. The rest is zeroed too, so that tokens that are never staged are numbers.
   std::fill_n(scratch_.tile, kTile * shape_.ld, 0.0f);
 }
@@ -122,7 +129,8 @@ void AttentionWorker::load_queries() {
       const int64_t row = unit_->row + r;
       const int64_t token = unit_->sequence->query_begin + row / shape_.group;
       const int64_t head = (unit_->head + i) * shape_.group + row % shape_.group;
-      widen(p_.query.as<const char>() + (token * p_.query.stride[0] + head * p_.query.stride[1]) * size, out, p_.head_dim);
+      widen(p_.query.as<const char>() + (token * p_.query.stride[0] + head * p_.query.stride[1]) * size, out,
+            p_.head_dim);
       std::fill(out + p_.head_dim, out + shape_.ld, 0.0f);
     }
   }
@@ -158,8 +166,8 @@ void AttentionWorker::walk(int64_t begin, int64_t end) {
       present |= bits_between(token - tile * kTile, next - tile * kTile);
       const int64_t back = p_.x_packed ? std::min(token - tile * kTile, offset) : 0;
       const int64_t stop = p_.x_packed ? std::min(tile_end, block_end) : next;
-      scratch_.segments[segments++] = {id, static_cast<int32_t>(offset - back), static_cast<int32_t>(stop - token + back),
-                                       static_cast<int32_t>(token - back)};
+      scratch_.segments[segments++] = {id, static_cast<int32_t>(offset - back),
+                                       static_cast<int32_t>(stop - token + back), static_cast<int32_t>(token - back)};
     }
     present_[tile] = static_cast<uint16_t>(present);
   }
@@ -245,7 +253,8 @@ void AttentionWorker::weights(const AttentionState& state) {
         state.sum[row] = -1.0f;
         continue;
       }
-      const float* slope = per_head(p_.alibi_slopes, (unit_->head + head) * shape_.group + (unit_->row + r) % shape_.group);
+      const float* slope =
+          per_head(p_.alibi_slopes, (unit_->head + head) * shape_.group + (unit_->row + r) % shape_.group);
       logits.slope = slope == nullptr ? 0.0f : *slope;
       logits.distance = static_cast<float>(origin_ - position(r));
       kernels_.softmax(scratch_.logits + row * kPiece, bits, first_tile_, last_tile_ - first_tile_, logits,

@@ -72,7 +72,7 @@ class AttentionWorker {
   void write(const AttentionUnit& unit, const AttentionState& state);
 
  private:
-  int64_t position(int64_t row) const;  // of row `row` of each of the unit's heads
+  int64_t position(int64_t row) const;     // of row `row` of each of the unit's heads
   int64_t oldest(int64_t position) const;  // position that one at `position` attends to
   void load_queries();
   void walk(int64_t begin, int64_t end);

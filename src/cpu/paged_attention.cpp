@@ -11,7 +11,8 @@ namespace vkv::cpu {
 std::size_t plan_paged_attention(const Context& ctx, const PagedAttention& p) {
   constexpr int64_t kMostSequences = int64_t{1} << 40;
   if (p.num_seqs > kMostSequences) {
-    fail(VKV_ERROR_NOT_SUPPORTED, "%lld sequences; the CPU backend supports up to 2^40", static_cast<long long>(p.num_seqs));
+    fail(VKV_ERROR_NOT_SUPPORTED, "%lld sequences; the CPU backend supports up to 2^40",
+         static_cast<long long>(p.num_seqs));
   }
   const AttentionShape shape(p, self(ctx).pool.threads());
   return AttentionWorkspace(nullptr, p, shape).bytes;

@@ -13,8 +13,8 @@ inline void check_nvfp4_strides(const Check& check, const char* name, const Tens
   };
   if (strides_are(heads * f, f) || strides_are(f, tokens * f)) return;
   check.invalid(
-      "%s.stride[1] and [2] are %lld and %lld, expected %lld and %lld (token-major) or %lld and %lld (head-major)", name,
-      static_cast<long long>(cache.stride[1]), static_cast<long long>(cache.stride[2]),
+      "%s.stride[1] and [2] are %lld and %lld, expected %lld and %lld (token-major) or %lld and %lld (head-major)",
+      name, static_cast<long long>(cache.stride[1]), static_cast<long long>(cache.stride[2]),
       static_cast<long long>(heads * f), static_cast<long long>(f), static_cast<long long>(f),
       static_cast<long long>(tokens * f));
 }

@@ -1,5 +1,5 @@
-// vkv_paged_attention, _v1 and _v2: entry points and validation. All three become one problem: v1 and v2 are decode over
-// x-packed caches under vLLM's parameter names.
+// vkv_paged_attention, _v1 and _v2: entry points and validation. All three become one problem: v1 and v2 are decode
+// over x-packed caches under vLLM's parameter names.
 #include "ops/paged_attention.hpp"
 
 #include <algorithm>
@@ -121,7 +121,8 @@ void check_padded_table(PagedAttention& q, const Check& check, const char* name,
 }
 
 void check_csr_table(PagedAttention& q, const Check& check, const vkv_paged_attention_params& p) {
-  q.kv_indptr = check.tensor("kv_indptr", p.kv_indptr).rank(1).dtype({VKV_DTYPE_I32}).dim_at_least(0, 1, "num_seqs + 1");
+  q.kv_indptr =
+      check.tensor("kv_indptr", p.kv_indptr).rank(1).dtype({VKV_DTYPE_I32}).dim_at_least(0, 1, "num_seqs + 1");
   q.kv_indices = check.tensor("kv_indices", p.kv_indices).rank(1).dtype({VKV_DTYPE_I32});
   q.num_seqs = q.kv_indptr.shape[0] - 1;
   q.table_columns = q.kv_indices.shape[0];
@@ -133,9 +134,8 @@ void check_csr_table(PagedAttention& q, const Check& check, const vkv_paged_atte
 }
 
 Tensor per_head(const PagedAttention& q, const Check& check, const char* name, const vkv_tensor& given) {
-  return check.optional(name, given, [&](Arg& arg) {
-    arg.rank(1).dtype({VKV_DTYPE_F32}).dim(0, q.num_heads, "query.shape[1]");
-  });
+  return check.optional(name, given,
+                        [&](Arg& arg) { arg.rank(1).dtype({VKV_DTYPE_F32}).dim(0, q.num_heads, "query.shape[1]"); });
 }
 
 float finite(const Check& check, const char* name, float value) {
@@ -214,7 +214,8 @@ struct Op {
     const int32_t layout =
         check.option("cache_layout", p.cache_layout, VKV_CACHE_LAYOUT_STRIDED, VKV_CACHE_LAYOUT_X_PACKED);
     if (layout == VKV_CACHE_LAYOUT_X_PACKED) {
-      if (p.nvfp4_v_scales != 0) check.invalid("nvfp4_v_scales is %d, expected 0 (cache_layout is x-packed)", p.nvfp4_v_scales);
+      if (p.nvfp4_v_scales != 0)
+        check.invalid("nvfp4_v_scales is %d, expected 0 (cache_layout is x-packed)", p.nvfp4_v_scales);
       check_x_packed_caches(q, check, p.key_cache, p.value_cache);
     } else {
       check_strided_caches(q, check, p.key_cache, p.value_cache, p.nvfp4_v_scales);
@@ -225,7 +226,8 @@ struct Op {
     q.sinks = per_head(q, check, "sinks", p.sinks);
     check_options(q, check, p);
     q.logit_softcap = finite(check, "logit_softcap", p.logit_softcap);
-    if (q.logit_softcap < 0) check.invalid("logit_softcap is %g, expected 0 or more", static_cast<double>(q.logit_softcap));
+    if (q.logit_softcap < 0)
+      check.invalid("logit_softcap is %g, expected 0 or more", static_cast<double>(q.logit_softcap));
     check.at_least("sliding_window", p.sliding_window, 0);
     q.sliding_window = p.sliding_window;
     return q;

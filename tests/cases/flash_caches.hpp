@@ -19,8 +19,8 @@ enum class FlashLayout {
 enum class Scales { absent, one, per_head };
 
 // A scale tensor with positive values, different for each call.
-inline support::Array random_scale(const support::Device& device, Scales scales, int64_t heads,
-                                   support::Random& random, double low = 0.005, double high = 0.05) {
+inline support::Array random_scale(const support::Device& device, Scales scales, int64_t heads, support::Random& random,
+                                   double low = 0.005, double high = 0.05) {
   if (scales == Scales::absent || (scales == Scales::per_head && heads == 0)) return {};
   support::Array scale(device, VKV_DTYPE_F32, {scales == Scales::one ? 1 : heads});
   for (int64_t i = 0; i < scale.size(); ++i) scale.set(i, random.uniform(low, high));
@@ -28,8 +28,8 @@ inline support::Array random_scale(const support::Device& device, Scales scales,
   return scale;
 }
 
-// K and V as [planes, num_blocks, block_size, heads, row]: two arrays of one plane, or one of two. `row` is the head size,
-// or an NVFP4 row's bytes. `offset` elements shift the bases.
+// K and V as [planes, num_blocks, block_size, heads, row]: two arrays of one plane, or one of two. `row` is the head
+// size, or an NVFP4 row's bytes. `offset` elements shift the bases.
 inline std::vector<support::Array> flash_caches(const support::Device& device, vkv_dtype dtype, FlashLayout layout,
                                                 int64_t num_blocks, int64_t block_size, int64_t heads, int64_t row,
                                                 int64_t offset) {

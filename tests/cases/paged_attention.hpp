@@ -1,10 +1,13 @@
 // Cases of paged_attention, _v1 and _v2: used by the tests, the benchmark and the support matrix.
 //
 // What a sequence holds follows from its number and a seed alone, so that the same sequence can be put into any batch,
-// blocks, block size, layout and table form. Everything that must not matter is poison: tails, unused blocks, table entries.
+// blocks, block size, layout and table form. Everything that must not matter is poison: tails, unused blocks, table
+// entries.
 #pragma once
 
+#include <cstring>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,9 +30,9 @@ struct PagedAttention {
   int32_t window = 0;
   bool alibi = false, sinks = false, lse = true;
   int32_t tp_rank = 0, local_blocks = 0, vert_stride = 0, sparse_block_size = 0, sliding_step = 0;  // block-sparse rule
-  bool swizzled = false;            // nvfp4 V scales
-  bool strided_rows = false;        // query and out are slices of wider tensors, lse is a view of [heads, tokens]
-  int64_t offset = 0;               // elements by which every base is shifted
+  bool swizzled = false;                                                                            // nvfp4 V scales
+  bool strided_rows = false;  // query and out are slices of wider tensors, lse is a view of [heads, tokens]
+  int64_t offset = 0;         // elements by which every base is shifted
   int32_t max_seq_len = 0, max_query_len = 0;
 };
 
@@ -69,7 +72,8 @@ inline std::vector<PagedAttention> paged_attention() {
   for (FlashLayout layout :
        {FlashLayout::nhd, FlashLayout::hnd, FlashLayout::one_tensor, FlashLayout::packed, FlashLayout::apart}) {
     for (vkv_dtype cache : {kF16, kE4m3}) {
-      add("layout", [&](auto& c) { c.dtype = kF16, c.cache = cache, c.layout = layout, c.offset = 1, c.strided_rows = true; });
+      add("layout",
+          [&](auto& c) { c.dtype = kF16, c.cache = cache, c.layout = layout, c.offset = 1, c.strided_rows = true; });
     }
   }
   // Head sizes: all of them.
@@ -97,7 +101,8 @@ inline std::vector<PagedAttention> paged_attention() {
   for (bool csr : {false, true}) {
     add("lengths", [&](auto& c) {
       c.dtype = c.cache = kF32, c.csr = csr, c.dim = 8, c.heads = 2, c.kv_heads = 1;
-      c.lengths = {0, 1, 2, 15, 16, 17, 31, 32, 33, 255, 256, 257, 511, 512, 513, 767, 769, 1023, 1024, 1025, 1281, 2049};
+      c.lengths = {0,   1,   2,   15,  16,  17,  31,   32,   33,   255,  256,
+                   257, 511, 512, 513, 767, 769, 1023, 1024, 1025, 1281, 2049};
     });
   }
   add("long", [&](auto& c) { c.dim = 16, c.heads = 2, c.kv_heads = 1, c.lengths = {20011}; });
@@ -108,11 +113,26 @@ inline std::vector<PagedAttention> paged_attention() {
   struct Heads {
     int64_t q, kv;
   };
-  for (const Heads h : {Heads{1, 1}, {8, 8}, {8, 1}, {5, 1}, {7, 1}, {12, 4}, {33, 11}, {33, 33}, {64, 8}, {128, 128}, {128, 1}, {71, 1}}) {
+  for (const Heads h : {Heads{1, 1},
+                        {8, 8},
+                        {8, 1},
+                        {5, 1},
+                        {7, 1},
+                        {12, 4},
+                        {33, 11},
+                        {33, 33},
+                        {64, 8},
+                        {128, 128},
+                        {128, 1},
+                        {71, 1}}) {
     for (bool x_packed : {false, true}) {
-      add("heads", [&](auto& c) { c.heads = h.q, c.kv_heads = h.kv, c.dim = 16, c.lengths = {1, 40}, c.x_packed = x_packed; });
+      add("heads", [&](auto& c) {
+        c.heads = h.q, c.kv_heads = h.kv, c.dim = 16, c.lengths = {1, 40}, c.x_packed = x_packed;
+      });
     }
-    add("heads, rows", [&](auto& c) { c.heads = h.q, c.kv_heads = h.kv, c.dim = 16, c.lengths = {20, 40}, c.queries = {3, 9}; });
+    add("heads, rows", [&](auto& c) {
+      c.heads = h.q, c.kv_heads = h.kv, c.dim = 16, c.lengths = {20, 40}, c.queries = {3, 9};
+    });
   }
   // Options, alone and together, for decode and for many query tokens.
   for (const bool rows : {false, true}) {
@@ -136,25 +156,35 @@ inline std::vector<PagedAttention> paged_attention() {
       options("sparse", [&](auto& c) {
         c.vert_stride = 3, c.local_blocks = 2, c.sparse_block_size = 32, c.sliding_step = step, c.tp_rank = 2;
       });
-      options("sparse, x-packed", [&](auto& c) { c.vert_stride = 8, c.local_blocks = 1, c.sliding_step = step, c.x_packed = true; });
+      options("sparse, x-packed",
+              [&](auto& c) { c.vert_stride = 8, c.local_blocks = 1, c.sliding_step = step, c.x_packed = true; });
     }
     options("sparse, no local blocks", [](auto& c) { c.vert_stride = 4, c.sparse_block_size = 16; });
-    options("sparse, odd sizes", [](auto& c) { c.vert_stride = 2, c.sparse_block_size = 10, c.local_blocks = 3, c.block_size = 7; });
+    options("sparse, odd sizes",
+            [](auto& c) { c.vert_stride = 2, c.sparse_block_size = 10, c.local_blocks = 3, c.block_size = 7; });
     options("everything", [](auto& c) {
-      c.cache = kE4m3, c.scales = Scales::per_head, c.softcap = 20, c.sinks = c.alibi = true, c.window = 200, c.vert_stride = 3;
-      c.local_blocks = 2, c.sparse_block_size = 32, c.sliding_step = 1, c.csr = true, c.block_size = 24, c.x_packed = true;
+      c.cache = kE4m3, c.scales = Scales::per_head, c.softcap = 20, c.sinks = c.alibi = true, c.window = 200,
+      c.vert_stride = 3;
+      c.local_blocks = 2, c.sparse_block_size = 32, c.sliding_step = 1, c.csr = true, c.block_size = 24,
+      c.x_packed = true;
     });
     options("everything, nvfp4", [](auto& c) {
-      c.cache = kNvfp4, c.scales = Scales::per_head, c.softcap = 20, c.sinks = c.alibi = true, c.window = 290, c.block_size = 12;
+      c.cache = kNvfp4, c.scales = Scales::per_head, c.softcap = 20, c.sinks = c.alibi = true, c.window = 290,
+      c.block_size = 12;
     });
     options("no lse", [](auto& c) { c.lse = false; });
   }
   // Query lengths.
-  add("queries", [&](auto& c) { c.dim = 16, c.lengths = {1, 5, 9, 64, 320, 17, 0}, c.queries = {1, 5, 0, 64, 300, 1, 0}; });
-  add("queries past the start", [&](auto& c) { c.dim = 16, c.lengths = {3, 0, 70}, c.queries = {5, 4, 130}, c.sinks = true; });
-  add("queries of many heads", [&](auto& c) { c.dim = 16, c.heads = 96, c.kv_heads = 1, c.lengths = {280}, c.queries = {5}; });
+  add("queries",
+      [&](auto& c) { c.dim = 16, c.lengths = {1, 5, 9, 64, 320, 17, 0}, c.queries = {1, 5, 0, 64, 300, 1, 0}; });
+  add("queries past the start", [&](auto& c) {
+    c.dim = 16, c.lengths = {3, 0, 70}, c.queries = {5, 4, 130}, c.sinks = true;
+  });
+  add("queries of many heads",
+      [&](auto& c) { c.dim = 16, c.heads = 96, c.kv_heads = 1, c.lengths = {280}, c.queries = {5}; });
   add("queries, x-packed", [&](auto& c) {
-    c.dim = 24, c.heads = 6, c.x_packed = true, c.window = 40, c.lengths = {300, 270}, c.queries = {20, 270}, c.block_size = 9;
+    c.dim = 24, c.heads = 6, c.x_packed = true, c.window = 40, c.lengths = {300, 270}, c.queries = {20, 270},
+    c.block_size = 9;
   });
   // Nothing to do, or nothing to read.
   add("no sequences", [&](auto& c) { c.lengths = {}; });
@@ -180,8 +210,11 @@ struct PagedAttentionProblem {
   support::Array query_start_loc, alibi_slopes, sinks;
   std::vector<support::Array> caches;  // K and V, or one array of both as two planes
 
-  PagedAttentionProblem(const support::Device& device, const PagedAttention& given, uint64_t seed, const Placement& placement = {})
-      : c(given), numbers(placement.sequences), seed_(seed) {
+  PagedAttentionProblem(const support::Device& device, const PagedAttention& given, uint64_t seed,
+                        const Placement& placement = {})
+      : c(given),
+        numbers(placement.sequences),
+        seed_(seed) {
     if (numbers.empty()) {
       for (std::size_t s = 0; s < c.lengths.size(); ++s) numbers.push_back(static_cast<int64_t>(s));
     }
@@ -210,70 +243,67 @@ struct PagedAttentionProblem {
   bool one_array() const { return caches.size() == 1; }
 
   vkv_paged_attention_params params() const {
-    vkv_paged_attention_params p = VKV_INIT(vkv_paged_attention_params);
-    p.query = query.view();
-    p.out = out.view();
+    vkv_paged_attention_params p = common_params<vkv_paged_attention_params>();
     p.lse = lse.view();
-    p.key_cache = c.x_packed ? caches.front().view() : plane(caches.front(), 0);
-    p.value_cache = c.x_packed ? caches.back().view() : plane(caches.back(), one_array() ? 1 : 0);
-    p.k_scale = k_scale.view();
-    p.v_scale = v_scale.view();
+    if (!c.x_packed) {
+      p.key_cache = plane(caches.front(), 0);
+      p.value_cache = plane(caches.back(), one_array() ? 1 : 0);
+    }
     p.block_table = block_table.view();
-    p.seq_lens = seq_lens.view();
     p.kv_indptr = kv_indptr.view();
     p.kv_indices = kv_indices.view();
     p.kv_last_page_len = kv_last_page_len.view();
     p.query_start_loc = query_start_loc.view();
-    p.alibi_slopes = alibi_slopes.view();
     p.sinks = sinks.view();
-    p.softmax_scale = c.softmax_scale;
     p.logit_softcap = c.softcap;
     p.sliding_window = c.window;
     p.cache_layout = c.x_packed ? VKV_CACHE_LAYOUT_X_PACKED : 0;
     p.nvfp4_v_scales = c.swizzled ? VKV_NVFP4_SCALES_SWIZZLED : 0;
-    p.max_seq_len = c.max_seq_len;
     p.max_query_len = c.max_query_len;
-    p.tp_rank = c.tp_rank;
-    p.blocksparse_local_blocks = c.local_blocks;
-    p.blocksparse_vert_stride = c.vert_stride;
-    p.blocksparse_block_size = c.sparse_block_size;
-    p.blocksparse_head_sliding_step = c.sliding_step;
     return p;
   }
 
-  // As vLLM's entry points take it: x-packed decode, no scale a head, none of the later options.
+  // For vkv_paged_attention_v1_params and _v2_params, which take part of the cases.
   template <class Params>
   Params decode_params() const {
-    Params p = VKV_INIT(Params);
-    p.query = query.view();
-    p.out = out.view();
-    p.key_cache = caches.front().view();
-    p.value_cache = caches.back().view();
-    p.k_scale = k_scale.view();
-    p.v_scale = v_scale.view();
+    Params p = common_params<Params>();
     p.block_tables = block_table.view();
-    p.seq_lens = seq_lens.view();
-    p.alibi_slopes = alibi_slopes.view();
-    p.softmax_scale = c.softmax_scale;
     p.num_kv_heads = static_cast<int32_t>(c.kv_heads);
     p.block_size = static_cast<int32_t>(c.block_size);
-    p.max_seq_len = c.max_seq_len;
-    p.tp_rank = c.tp_rank;
-    p.blocksparse_local_blocks = c.local_blocks;
-    p.blocksparse_vert_stride = c.vert_stride;
-    p.blocksparse_block_size = c.sparse_block_size;
-    p.blocksparse_head_sliding_step = c.sliding_step;
     return p;
   }
   bool fits_decode_params() const {
-    return c.x_packed && !c.csr && c.queries.empty() && c.scales != Scales::per_head && c.softcap == 0 && c.window == 0 && !c.sinks;
+    return c.x_packed && !c.csr && c.queries.empty() && c.scales != Scales::per_head && c.softcap == 0 &&
+           c.window == 0 && !c.sinks;
   }
 
   reference::AttentionRows reference() const {
-    return reference::paged_attention({query, caches.front(), caches.back(), 0, one_array() ? 1 : 0, c.x_packed, c.swizzled, k_scale,
-                                       v_scale, block_table, seq_lens, kv_indptr, kv_indices, kv_last_page_len, query_start_loc,
-                                       alibi_slopes, sinks, c.softmax_scale, c.softcap, c.window, c.max_seq_len, c.tp_rank,
-                                       c.local_blocks, c.vert_stride, c.sparse_block_size, c.sliding_step});
+    return reference::paged_attention({query,
+                                       caches.front(),
+                                       caches.back(),
+                                       0,
+                                       one_array() ? 1 : 0,
+                                       c.x_packed,
+                                       c.swizzled,
+                                       k_scale,
+                                       v_scale,
+                                       block_table,
+                                       seq_lens,
+                                       kv_indptr,
+                                       kv_indices,
+                                       kv_last_page_len,
+                                       query_start_loc,
+                                       alibi_slopes,
+                                       sinks,
+                                       c.softmax_scale,
+                                       c.softcap,
+                                       c.window,
+                                       c.max_seq_len,
+                                       c.tp_rank,
+                                       c.local_blocks,
+                                       c.vert_stride,
+                                       c.sparse_block_size,
+                                       c.sliding_step});
   }
 
   // Puts other poison into every slot that no sequence owns: NaN, infinity, or random bits.
@@ -288,12 +318,33 @@ struct PagedAttentionProblem {
   }
 
  private:
+  template <class Params>
+  Params common_params() const {
+    Params p = VKV_INIT(Params);
+    p.query = query.view();
+    p.out = out.view();
+    p.key_cache = caches.front().view();
+    p.value_cache = caches.back().view();
+    p.k_scale = k_scale.view();
+    p.v_scale = v_scale.view();
+    p.seq_lens = seq_lens.view();
+    p.alibi_slopes = alibi_slopes.view();
+    p.softmax_scale = c.softmax_scale;
+    p.max_seq_len = c.max_seq_len;
+    p.tp_rank = c.tp_rank;
+    p.blocksparse_local_blocks = c.local_blocks;
+    p.blocksparse_vert_stride = c.vert_stride;
+    p.blocksparse_block_size = c.sparse_block_size;
+    p.blocksparse_head_sliding_step = c.sliding_step;
+    return p;
+  }
+
   // ---- contents
 
   uint64_t hash(uint64_t what, int64_t sequence, int64_t token, int64_t head, int64_t d) const {
     uint64_t z = seed_;
-    for (const uint64_t part : {what, static_cast<uint64_t>(sequence), static_cast<uint64_t>(token), static_cast<uint64_t>(head),
-                                static_cast<uint64_t>(d)}) {
+    for (const uint64_t part : {what, static_cast<uint64_t>(sequence), static_cast<uint64_t>(token),
+                                static_cast<uint64_t>(head), static_cast<uint64_t>(d)}) {
       z = (z ^ part) * 0xBF58476D1CE4E5B9ull;
       z ^= z >> 29;
     }
@@ -301,10 +352,11 @@ struct PagedAttentionProblem {
   }
 
   // Bits of normally distributed numbers.
-  static std::vector<uint64_t> pool(vkv_dtype dtype, double scale) {
+  static const std::vector<uint64_t>& pool(vkv_dtype dtype) {
+    static std::map<vkv_dtype, std::vector<uint64_t>> pools;
+    std::vector<uint64_t>& bits = pools[dtype];
     support::Random random(77);
-    std::vector<uint64_t> bits(1024);
-    for (uint64_t& b : bits) b = support::encode(dtype, scale * random.normal());
+    while (bits.size() < 1024) bits.push_back(support::encode(dtype, random.normal()));
     return bits;
   }
 
@@ -317,11 +369,12 @@ struct PagedAttentionProblem {
     query = support::Array(device, c.dtype, {tokens, h, d}, wide, c.offset);
     out = support::Array(device, c.dtype, {tokens, h, d}, wide, c.offset);
     if (c.lse) {
-      lse = support::Array(device, VKV_DTYPE_F32, {tokens, h}, c.strided_rows ? support::Shape{1, tokens + 1} : support::Shape{});
+      lse = support::Array(device, VKV_DTYPE_F32, {tokens, h},
+                           c.strided_rows ? support::Shape{1, tokens + 1} : support::Shape{});
       lse.fill_poison();
     }
     out.fill_poison();
-    const std::vector<uint64_t> numbers_of_q = pool(c.dtype, 1);
+    const std::vector<uint64_t>& numbers_of_q = pool(c.dtype);
     for (int64_t s = 0; s < num_seqs(); ++s) {
       for (int64_t r = 0; r < query_len(s); ++r) {
         for (int64_t head = 0; head < h; ++head) {
@@ -354,16 +407,18 @@ struct PagedAttentionProblem {
       caches.emplace_back(device, c.cache, support::Shape{num_blocks_, h, d, b},
                           support::Shape{h * (d * b + 2 * gap), d * b + 2 * gap, b, 1}, c.offset);
     } else {
-      caches = flash_caches(device, c.cache, c.layout, num_blocks_, b, h, c.cache == VKV_DTYPE_NVFP4 ? d / 2 + d / 16 : d, c.offset);
+      caches = flash_caches(device, c.cache, c.layout, num_blocks_, b, h,
+                            c.cache == VKV_DTYPE_NVFP4 ? d / 2 + d / 16 : d, c.offset);
     }
 
     support::Random random(placement.blocks);
     const std::vector<int64_t> blocks = random.distinct(used, num_blocks_);
     const int64_t table_columns = columns + placement.spare_columns;
     std::vector<int64_t> table, lengths, indptr = {0}, indices, last;
-    const auto garbage = [&] { return random.integer(0, 1) == 0 ? std::numeric_limits<int32_t>::max() : -random.integer(1, 1 << 30); };
-    const std::vector<uint64_t> pool_bits =
-        c.cache == VKV_DTYPE_NVFP4 ? std::vector<uint64_t>{} : pool(c.cache, 1);
+    const auto garbage = [&] {
+      return random.integer(0, 1) == 0 ? std::numeric_limits<int32_t>::max() : -random.integer(1, 1 << 30);
+    };
+    const std::vector<uint64_t>& pool_bits = pool(c.cache);
     for (int64_t s = 0, next = 0; s < num_seqs(); ++s) {
       const int64_t n = blocks_of(s);
       for (int64_t column = 0; column < table_columns; ++column) {
@@ -373,7 +428,8 @@ struct PagedAttentionProblem {
       for (int64_t j = 0; j < length(s); ++j) {
         const int64_t block = blocks[static_cast<std::size_t>(next + j / b)];
         owned_[static_cast<std::size_t>(block * b + j % b)] = true;
-        for (int64_t head = 0; head < h; ++head) set_token(block, j % b, head, numbers[static_cast<std::size_t>(s)], j, pool_bits);
+        for (int64_t head = 0; head < h; ++head)
+          set_token(block, j % b, head, numbers[static_cast<std::size_t>(s)], j, pool_bits);
       }
       next += n;
       lengths.push_back(length(s));
@@ -398,37 +454,46 @@ struct PagedAttentionProblem {
     }
   }
 
+  void put_bits(uint8_t* at, uint64_t bits) const {
+    std::memcpy(at, &bits,
+                static_cast<std::size_t>(support::element_size(c.cache)));  // little-endian, as the caches are
+  }
+
   int64_t blocks_of(int64_t s) const { return (length(s) + c.block_size - 1) / c.block_size; }
 
-  // Calls put(array, row-major position, d) for the numbers of one token and head, first of K and then of V.
+  // Calls put(address, side, d) for the numbers of one token and head, first of K (side 0) and then of V (side 1).
   template <class Put>
   void each_number(int64_t block, int64_t t, int64_t head, Put&& put) {
+    const int64_t size = support::element_size(c.cache);
     for (int side = 0; side < 2; ++side) {
       support::Array& cache = side == 0 ? caches.front() : caches.back();
-      const int64_t p = side == 1 && one_array() ? 1 : 0;
-      for (int64_t d = 0; d < c.dim; ++d) {
-        int64_t at;
-        if (!c.x_packed) {
-          at = cache.position({p, block, t, head, d});
-        } else if (side == 0) {
-          const int64_t x = cache.dim(4);
-          at = cache.position({block, head, d / x, t, d % x});
-        } else {
-          at = cache.position({block, head, d, t});
-        }
-        put(cache, at, side, d);
+      const support::Shape& stride = cache.stride();
+      int64_t first, x = c.dim, group = 0, step = 1;  // dim d lies at first + d / x * group + d % x * step
+      if (!c.x_packed) {
+        first = (side == 1 && one_array() ? stride[0] : 0) + block * stride[1] + t * stride[2] + head * stride[3];
+      } else if (side == 0) {
+        first = block * stride[0] + head * stride[1] + t * stride[3];
+        x = cache.dim(4);
+        group = stride[2];
+      } else {
+        first = block * stride[0] + head * stride[1] + t;
+        step = stride[2];
       }
+      for (int64_t d = 0; d < c.dim; ++d) put(cache.base() + (first + d / x * group + d % x * step) * size, side, d);
     }
   }
 
-  // Likewise put(byte, side, number of the byte, is a scale) for the bytes of an NVFP4 token, numbered by what they mean.
+  // Likewise put(byte, side, number of the byte, is a scale) for the bytes of an NVFP4 token, numbered by what they
+  // mean.
   template <class Put>
   void each_nvfp4_byte(int64_t block, int64_t t, int64_t head, Put&& put) {
     const int64_t b = c.block_size, h = c.kv_heads, data = c.dim / 2, groups = c.dim / 16;
     for (int side = 0; side < 2; ++side) {
       support::Array& cache = side == 0 ? caches.front() : caches.back();
       uint8_t* base = cache.base() + (side == 1 && one_array() ? cache.stride()[0] : 0) + block * cache.stride()[1];
-      const auto row = [&](int64_t token) { return c.layout == FlashLayout::hnd ? head * b + token : token * h + head; };
+      const auto row = [&](int64_t token) {
+        return c.layout == FlashLayout::hnd ? head * b + token : token * h + head;
+      };
       for (int64_t i = 0; i < data; ++i) put(base[row(t) * data + i], side, i, false);
       for (int64_t g = 0; g < groups; ++g) {
         int64_t token = t, byte = g;
@@ -441,10 +506,11 @@ struct PagedAttentionProblem {
     }
   }
 
-  void set_token(int64_t block, int64_t t, int64_t head, int64_t sequence, int64_t j, const std::vector<uint64_t>& bits) {
+  void set_token(int64_t block, int64_t t, int64_t head, int64_t sequence, int64_t j,
+                 const std::vector<uint64_t>& bits) {
     if (c.cache != VKV_DTYPE_NVFP4) {
-      each_number(block, t, head, [&](support::Array& cache, int64_t at, int side, int64_t d) {
-        cache.set_bits(at, bits[hash(static_cast<uint64_t>(2 + side), sequence, j, head, d) % 1024]);
+      each_number(block, t, head, [&](uint8_t* at, int side, int64_t d) {
+        put_bits(at, bits[hash(static_cast<uint64_t>(2 + side), sequence, j, head, d) % 1024]);
       });
       return;
     }
@@ -461,11 +527,10 @@ struct PagedAttentionProblem {
       });
       return;
     }
-    const double special = kind == 0 ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
+    const double special =
+        kind == 0 ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
     const uint64_t bits = support::encode(c.cache, special);
-    each_number(block, t, head, [&](support::Array& cache, int64_t at, int, int64_t) {
-      cache.set_bits(at, kind < 2 ? bits : random.bits());
-    });
+    each_number(block, t, head, [&](uint8_t* at, int, int64_t) { put_bits(at, kind < 2 ? bits : random.bits()); });
   }
 
   uint64_t seed_;

@@ -42,15 +42,17 @@ void stage_x_values(const void* first, int64_t pitch, int64_t tokens, int64_t he
 }
 
 void stage_nvfp4(const Nvfp4Tokens& from, int64_t head_dim, float* tile, int64_t ld) {
-  constexpr float kE2m1[16] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f, -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
+  constexpr float kE2m1[16] = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,  4.0f,  6.0f,
+                               -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
   const int64_t groups = head_dim / 16;
   for (int64_t t = 0; t < from.tokens; ++t) {
     const int64_t token = from.first + t;
     const uint8_t* data = from.data + t * from.data_pitch;
     for (int64_t g = 0; g < groups; ++g) {
       const int64_t q = groups / 4;
-      const uint8_t* scale = from.swizzled ? from.scales + (token / 4 * 4 + g / q) * from.scale_pitch + g % q * 4 + token % 4
-                                           : from.scales + token * from.scale_pitch + g;
+      const uint8_t* scale = from.swizzled
+                                 ? from.scales + (token / 4 * 4 + g / q) * from.scale_pitch + g % q * 4 + token % 4
+                                 : from.scales + token * from.scale_pitch + g;
       const float s = E4M3::decode(*scale);
       float* out = tile + t * ld + g * 16;
       for (int64_t i = 0; i < 8; ++i) {
@@ -157,7 +159,8 @@ void accumulate_rows(const float* weights, const float* tile, int64_t begin, int
   for (; d < ld; d += kLanes) accumulate_block<R, 1>(weights, tile + d, begin, end, ld, acc + d);
 }
 
-void accumulate(const float* weights, int64_t rows, const float* tile, int64_t begin, int64_t end, int64_t ld, float* acc) {
+void accumulate(const float* weights, int64_t rows, const float* tile, int64_t begin, int64_t end, int64_t ld,
+                float* acc) {
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4) accumulate_rows<4>(weights + r * kPiece, tile, begin, end, ld, acc + r * ld);
   for (; r < rows; ++r) accumulate_rows<1>(weights + r * kPiece, tile, begin, end, ld, acc + r * ld);

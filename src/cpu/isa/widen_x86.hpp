@@ -1,5 +1,5 @@
-// Stored numbers to float32 on x86 with F16C: rows, and 16-token tiles of caches that lie by dims. fp8 goes through f16,
-// whose conversion takes subnormal numbers in its stride.
+// Stored numbers to float32 on x86 with F16C: rows, and 16-token tiles of caches that lie by dims. fp8 goes through
+// f16, whose conversion takes subnormal numbers in its stride.
 #pragma once
 
 namespace vkv::cpu::VKV_ISA {

@@ -20,8 +20,8 @@ Sizes sizes_of(const PagedAttention& p) {
 }
 
 // One number of an NVFP4 cache, without the tensor's scale.
-double nvfp4_number(const support::Array& cache, int64_t plane, const Sizes& z, bool swizzled, int64_t block, int64_t token,
-                    int64_t head, int64_t d) {
+double nvfp4_number(const support::Array& cache, int64_t plane, const Sizes& z, bool swizzled, int64_t block,
+                    int64_t token, int64_t head, int64_t d) {
   const uint8_t* bytes = cache.base() + plane * cache.stride()[0] + block * cache.stride()[1];
   const int64_t f = z.dim / 2 + z.dim / 16, groups = z.dim / 16;
   const bool head_major = z.block_size > 1 && z.kv_heads > 1 && cache.stride()[2] == f;
@@ -37,7 +37,8 @@ double nvfp4_number(const support::Array& cache, int64_t plane, const Sizes& z, 
   return support::decode_e2m1(d % 2 == 0 ? pair & 15 : pair >> 4) * support::decode(VKV_DTYPE_FP8_E4M3, scale);
 }
 
-double number(const PagedAttention& p, const Sizes& z, bool value, int64_t block, int64_t token, int64_t head, int64_t d) {
+double number(const PagedAttention& p, const Sizes& z, bool value, int64_t block, int64_t token, int64_t head,
+              int64_t d) {
   const support::Array& cache = value ? p.value_cache : p.key_cache;
   const int64_t plane = value ? p.value_plane : p.key_plane;
   if (cache.dtype() == VKV_DTYPE_NVFP4) {
@@ -83,11 +84,13 @@ std::vector<Sequence> sequences(const PagedAttention& p, const Sizes& z) {
   return all;
 }
 
-bool lets_through(const PagedAttention& p, const Sizes& z, int64_t head, int64_t kv_head, int64_t first_token, int64_t position) {
+bool lets_through(const PagedAttention& p, const Sizes& z, int64_t head, int64_t kv_head, int64_t first_token,
+                  int64_t position) {
   if (p.vert_stride <= 1) return true;
   const int64_t bs = p.sparse_block_size == 0 ? 64 : p.sparse_block_size, step = p.head_sliding_step;
   const int64_t kb = first_token / bs, qb = position / bs;
-  const int64_t off = step >= 0 ? (p.tp_rank * z.heads + head) * step + 1 : (p.tp_rank * z.kv_heads + kv_head) * -step + 1;
+  const int64_t off =
+      step >= 0 ? (p.tp_rank * z.heads + head) * step + 1 : (p.tp_rank * z.kv_heads + kv_head) * -step + 1;
   return kb > qb - p.local_blocks || (kb + off) % p.vert_stride == 0;
 }
 
@@ -133,7 +136,9 @@ AttentionRows paged_attention(const PagedAttention& p) {
             if (!present[at] || !lets_through(p, z, head, kv_head, j / z.block_size * z.block_size, position)) continue;
             attended[at] = true;
             double dot = 0;
-            for (int64_t d = 0; d < z.dim; ++d) dot += q[static_cast<std::size_t>(d)] * k[at * static_cast<std::size_t>(z.dim) + static_cast<std::size_t>(d)];
+            for (int64_t d = 0; d < z.dim; ++d)
+              dot += q[static_cast<std::size_t>(d)] *
+                     k[at * static_cast<std::size_t>(z.dim) + static_cast<std::size_t>(d)];
             double logit = scale * dot;
             if (p.softcap != 0) logit = p.softcap * std::tanh(logit / p.softcap);
             if (p.alibi_slopes.present()) logit += p.alibi_slopes.at(head) * static_cast<double>(j - position);
@@ -148,7 +153,8 @@ AttentionRows paged_attention(const PagedAttention& p) {
             if (!attended[j] || (top == -kInfinity && !nan)) continue;
             const double weight = std::exp(logits[j] - top);
             sum += weight;
-            for (int64_t d = 0; d < z.dim; ++d) out[d] += weight * v[j * static_cast<std::size_t>(z.dim) + static_cast<std::size_t>(d)];
+            for (int64_t d = 0; d < z.dim; ++d)
+              out[d] += weight * v[j * static_cast<std::size_t>(z.dim) + static_cast<std::size_t>(d)];
           }
           for (int64_t d = 0; d < z.dim && sum != 0; ++d) out[d] /= sum;
           rows.lse[static_cast<std::size_t>(token * z.heads + head)] = sum == 0 ? -kInfinity : top + std::log(sum);

@@ -13,7 +13,7 @@ struct PagedAttention {
   const support::Array &k_scale, &v_scale;                          // or absent, here and below
   const support::Array &block_table, &seq_lens;                     // or
   const support::Array &kv_indptr, &kv_indices, &kv_last_page_len;  // in order and in range
-  const support::Array &query_start_loc;                            // likewise
+  const support::Array& query_start_loc;                            // likewise
   const support::Array &alibi_slopes, &sinks;
   double softmax_scale, softcap;  // 0: default, off
   int64_t window, max_seq_len;    // 0: off, what the table holds
