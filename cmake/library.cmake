@@ -14,14 +14,13 @@ add_library(vkv SHARED
   src/ops/cp_gather_and_upconvert_fp8_kv_cache.cpp
   src/ops/cp_gather_indexer_k_quant_cache.cpp
   src/ops/indexer_k_quant_and_cache.cpp
+  src/ops/paged_attention.cpp
   src/ops/reshape_and_cache_flash.cpp
   src/ops/swap_blocks.cpp
   src/ops/swap_blocks_batch.cpp
-  src/cpu/block_move.cpp
-  src/ops/paged_attention.cpp
-  src/ops/reshape_and_cache_flash.cpp
   src/cpu/attention_schedule.cpp
   src/cpu/attention_unit.cpp
+  src/cpu/block_move.cpp
   src/cpu/concat_and_cache_mla.cpp
   src/cpu/concat_and_cache_mla_rope_fused.cpp
   src/cpu/concat_mla_q.cpp
