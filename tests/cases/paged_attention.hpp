@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cases/flash_caches.hpp"
+#include "support/reference/nvfp4.hpp"
 #include "support/reference/paged_attention.hpp"
 
 namespace cases {
@@ -483,26 +484,16 @@ struct PagedAttentionProblem {
     }
   }
 
-  // Likewise put(byte, side, number of the byte, is a scale) for the bytes of an NVFP4 token, numbered by what they
-  // mean.
+  // Likewise put(byte, side, number of the byte, is a scale) for the bytes of an NVFP4 token.
   template <class Put>
   void each_nvfp4_byte(int64_t block, int64_t t, int64_t head, Put&& put) {
-    const int64_t b = c.block_size, h = c.kv_heads, data = c.dim / 2, groups = c.dim / 16;
     for (int side = 0; side < 2; ++side) {
       support::Array& cache = side == 0 ? caches.front() : caches.back();
-      uint8_t* base = cache.base() + (side == 1 && one_array() ? cache.stride()[0] : 0) + block * cache.stride()[1];
-      const auto row = [&](int64_t token) {
-        return c.layout == FlashLayout::hnd ? head * b + token : token * h + head;
-      };
-      for (int64_t i = 0; i < data; ++i) put(base[row(t) * data + i], side, i, false);
-      for (int64_t g = 0; g < groups; ++g) {
-        int64_t token = t, byte = g;
-        if (c.swizzled && side == 1) {
-          token = t / 4 * 4 + g / (groups / 4);
-          byte = g % (groups / 4) * 4 + t % 4;
-        }
-        put(base[h * b * data + row(token) * groups + byte], side, g, true);
-      }
+      const support::Shape& stride = cache.stride();
+      uint8_t* base = cache.base() + (side == 1 && one_array() ? stride[0] : 0) + block * stride[1];
+      const reference::Nvfp4Block layout(cache, c.swizzled && side == 1);
+      for (int64_t d = 0; d < c.dim; d += 2) put(base[layout.data(t, head, d)], side, d, false);
+      for (int64_t d = 0; d < c.dim; d += 16) put(base[layout.scale(t, head, d)], side, d, true);
     }
   }
 

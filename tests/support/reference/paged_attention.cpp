@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "support/reference/nvfp4.hpp"
+
 namespace reference {
 
 namespace {
@@ -19,30 +21,12 @@ Sizes sizes_of(const PagedAttention& p) {
   return {p.query.dim(1), k.dim(3), p.query.dim(2), k.dim(1), k.dim(2)};
 }
 
-// One number of an NVFP4 cache, without the tensor's scale.
-double nvfp4_number(const support::Array& cache, int64_t plane, const Sizes& z, bool swizzled, int64_t block,
-                    int64_t token, int64_t head, int64_t d) {
-  const uint8_t* bytes = cache.base() + plane * cache.stride()[0] + block * cache.stride()[1];
-  const int64_t f = z.dim / 2 + z.dim / 16, groups = z.dim / 16;
-  const bool head_major = z.block_size > 1 && z.kv_heads > 1 && cache.stride()[2] == f;
-  const auto row = [&](int64_t t) { return head_major ? head * z.block_size + t : t * z.kv_heads + head; };
-  const unsigned pair = bytes[row(token) * z.dim / 2 + d / 2];
-  int64_t scale_token = token, scale_byte = d / 16;
-  if (swizzled) {
-    const int64_t q = groups / 4;
-    scale_token = 4 * (token / 4) + d / 16 / q;
-    scale_byte = 4 * (d / 16 % q) + token % 4;
-  }
-  const uint8_t scale = bytes[z.kv_heads * z.block_size * z.dim / 2 + row(scale_token) * groups + scale_byte];
-  return support::decode_e2m1(d % 2 == 0 ? pair & 15 : pair >> 4) * support::decode(VKV_DTYPE_FP8_E4M3, scale);
-}
-
-double number(const PagedAttention& p, const Sizes& z, bool value, int64_t block, int64_t token, int64_t head,
-              int64_t d) {
+double number(const PagedAttention& p, bool value, int64_t block, int64_t token, int64_t head, int64_t d) {
   const support::Array& cache = value ? p.value_cache : p.key_cache;
   const int64_t plane = value ? p.value_plane : p.key_plane;
   if (cache.dtype() == VKV_DTYPE_NVFP4) {
-    return nvfp4_number(cache, plane, z, value && p.swizzled_values, block, token, head, d);
+    const uint8_t* bytes = cache.base() + plane * cache.stride()[0] + block * cache.stride()[1];
+    return nvfp4_read(bytes, 1.0f, Nvfp4Block(cache, value && p.swizzled_values), token, head, d);
   }
   if (!p.x_packed) return cache.at({plane, block, token, head, d});
   if (value) return cache.at({block, head, d, token});
@@ -115,8 +99,8 @@ AttentionRows paged_attention(const PagedAttention& p) {
         present[static_cast<std::size_t>(j)] = true;
         for (int64_t d = 0; d < z.dim; ++d) {
           const auto at = static_cast<std::size_t>(j * z.dim + d);
-          k[at] = number(p, z, false, block, j % z.block_size, kv_head, d) * scale_of(p, p.k_scale, kv_head);
-          v[at] = number(p, z, true, block, j % z.block_size, kv_head, d) * scale_of(p, p.v_scale, kv_head);
+          k[at] = number(p, false, block, j % z.block_size, kv_head, d) * scale_of(p, p.k_scale, kv_head);
+          v[at] = number(p, true, block, j % z.block_size, kv_head, d) * scale_of(p, p.v_scale, kv_head);
         }
       }
       for (int64_t r = 0; r < s.query_len; ++r) {
