@@ -103,24 +103,27 @@ void narrow(const float* src, void* dst, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = To::encode(src[i]);
 }
 
-// x * c + y * s. float32 products of f16 and bf16 are exact, and their float32 sums round again without harm (24 bits are
-// at least 2 * 11 + 2), so encode() makes each step's one rounding.
-template <class T>
-typename T::Storage dot2(float x, float c, float y, float s) {
-  return T::encode(T::decode(T::encode(x * c)) + T::decode(T::encode(y * s)));
-}
-
+// A pair (x, y) becomes (x * c - y * s, y * c + x * s). float32 products of f16 and bf16 are exact, and their float32 sums
+// round again without harm (24 bits are at least 2 * 11 + 2), so each step is rounded once in effect.
 template <class T, bool kNeox>
 void rotate(void* row, const void* cos_sin, int64_t n) {
   const int64_t half = n / 2, pair = kNeox ? 1 : 2;
-  auto* __restrict x = static_cast<typename T::Storage*>(row);
-  auto* __restrict y = x + (kNeox ? half : 1);
-  const auto* __restrict cosines = static_cast<const typename T::Storage*>(cos_sin);
-  const auto* __restrict sines = cosines + half;
-  for (int64_t i = 0; i < half; ++i) {
-    const float a = T::decode(x[pair * i]), b = T::decode(y[pair * i]), c = T::decode(cosines[i]), s = T::decode(sines[i]);
-    x[pair * i] = dot2<T>(a, c, -b, s);
-    y[pair * i] = dot2<T>(b, c, a, s);
+  auto* x = static_cast<typename T::Storage*>(row);
+  auto* y = x + (kNeox ? half : 1);
+  const auto* cosines = static_cast<const typename T::Storage*>(cos_sin);
+  const auto* sines = cosines + half;
+  constexpr int64_t kChunk = 64;
+  for (int64_t first = 0; first < half; first += kChunk) {
+    const int64_t count = half - first < kChunk ? half - first : kChunk;
+    float turned_x[kChunk], turned_y[kChunk];
+    for (int64_t i = 0; i < count; ++i) {
+      const float a = T::decode(x[pair * (first + i)]), b = T::decode(y[pair * (first + i)]);
+      const float c = T::decode(cosines[first + i]), s = T::decode(sines[first + i]);
+      turned_x[i] = T::rounded(a * c) - T::rounded(b * s);
+      turned_y[i] = T::rounded(b * c) + T::rounded(a * s);
+    }
+    for (int64_t i = 0; i < count; ++i) x[pair * (first + i)] = T::encode(turned_x[i]);
+    for (int64_t i = 0; i < count; ++i) y[pair * (first + i)] = T::encode(turned_y[i]);
   }
 }
 
