@@ -12,7 +12,9 @@ add_library(vkv SHARED
   src/ops/convert_fp8.cpp
   src/ops/copy_blocks.cpp
   src/ops/cp_gather_and_upconvert_fp8_kv_cache.cpp
+  src/ops/cp_gather_cache.cpp
   src/ops/cp_gather_indexer_k_quant_cache.cpp
+  src/ops/gather_and_maybe_dequant_cache.cpp
   src/ops/indexer_k_quant_and_cache.cpp
   src/ops/paged_attention.cpp
   src/ops/reshape_and_cache_flash.cpp
@@ -28,6 +30,7 @@ add_library(vkv SHARED
   src/cpu/convert_fp8.cpp
   src/cpu/cp_gather_and_upconvert_fp8_kv_cache.cpp
   src/cpu/cp_gather_indexer_k_quant_cache.cpp
+  src/cpu/gather_cache.cpp
   src/cpu/indexer_k_quant_and_cache.cpp
   src/cpu/isa.cpp
   src/cpu/paged_attention.cpp

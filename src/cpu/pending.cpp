@@ -9,7 +9,5 @@ namespace {
 
 void run(const Context&, const MergeAttnStates&, vkv_stream) { pending(); }
 void run(const Context&, const ReshapeAndCache&, vkv_stream) { pending(); }
-void run(const Context&, const GatherAndMaybeDequantCache&, vkv_stream) { pending(); }
-void run(const Context&, const CpGatherCache&, vkv_stream) { pending(); }
 
 }  // namespace vkv::cpu
