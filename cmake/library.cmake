@@ -17,6 +17,7 @@ add_library(vkv SHARED
   src/ops/gather_and_maybe_dequant_cache.cpp
   src/ops/indexer_k_quant_and_cache.cpp
   src/ops/paged_attention.cpp
+  src/ops/reshape_and_cache.cpp
   src/ops/reshape_and_cache_flash.cpp
   src/ops/swap_blocks.cpp
   src/ops/swap_blocks_batch.cpp
@@ -35,6 +36,7 @@ add_library(vkv SHARED
   src/cpu/isa.cpp
   src/cpu/paged_attention.cpp
   src/cpu/pending.cpp
+  src/cpu/reshape_and_cache.cpp
   src/cpu/reshape_and_cache_flash.cpp
   src/cpu/rows.cpp
   src/cpu/thread_pool.cpp)

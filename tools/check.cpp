@@ -12,12 +12,14 @@
 #include "cases/concat_and_cache_mla_rope_fused.hpp"
 #include "cases/concat_mla_q.hpp"
 #include "cases/convert_fp8.hpp"
+#include "cases/reshape_and_cache.hpp"
 #include "cases/reshape_and_cache_flash.hpp"
 #include "support/compare.hpp"
 #include "support/reference/concat_and_cache_mla.hpp"
 #include "support/reference/concat_and_cache_mla_rope_fused.hpp"
 #include "support/reference/concat_mla_q.hpp"
 #include "support/reference/convert_fp8.hpp"
+#include "support/reference/reshape_and_cache.hpp"
 #include "support/reference/reshape_and_cache_flash.hpp"
 #include "tools/command.hpp"
 
@@ -111,6 +113,12 @@ std::string first_of(std::initializer_list<std::string> sentences) {
 }
 
 void check_all(Checker& check) {
+  check.op<cases::ReshapeAndCacheProblem>(
+      "reshape_and_cache", cases::reshape_and_cache(), vkv_reshape_and_cache, [](auto& p) {
+        reference::reshape_and_cache_keys(p.key, p.slots, p.k_scale, p.key_cache);
+        reference::reshape_and_cache_values(p.value, p.slots, p.v_scale, p.value_cache);
+        return first_of({compare_image("key_cache", p.key_cache), compare_image("value_cache", p.value_cache)});
+      });
   check.op<cases::ReshapeAndCacheFlashProblem>(
       "reshape_and_cache_flash", cases::reshape_and_cache_flash(), vkv_reshape_and_cache_flash, [](auto& p) {
         reference::reshape_and_cache_flash(p.key, p.slots, p.k_scale, p.key_cache(), 0);

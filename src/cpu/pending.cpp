@@ -8,6 +8,5 @@ namespace {
 }  // namespace
 
 void run(const Context&, const MergeAttnStates&, vkv_stream) { pending(); }
-void run(const Context&, const ReshapeAndCache&, vkv_stream) { pending(); }
 
 }  // namespace vkv::cpu

@@ -2,6 +2,7 @@
 #include "ops/reshape_and_cache_flash.hpp"
 
 #include "core/entry.hpp"
+#include "ops/new_tokens.hpp"
 #include "ops/nvfp4.hpp"
 
 namespace vkv {
@@ -16,20 +17,7 @@ struct Op {
   static ReshapeAndCacheFlash check(const Params& p, const Check& check) {
     ReshapeAndCacheFlash q{};
     check.zero("reserved0", p.reserved0);
-    q.slot_mapping = check.tensor("slot_mapping", p.slot_mapping).rank(1).dtype({VKV_DTYPE_I64});
-    q.num_tokens = q.slot_mapping.shape[0];
-    Arg key = check.tensor("key", p.key);
-    q.key = key.rank(3).dtype(kFloats).dim_at_least(0, q.num_tokens, "slot_mapping.shape[0]").packed_from(2);
-    q.num_heads = q.key.shape[1];
-    q.head_dim = q.key.shape[2];
-    q.value = check.tensor("value", p.value)
-                  .rank(3)
-                  .dtype_is(q.key.dtype, "key.dtype")
-                  .dim_at_least(0, q.num_tokens, "slot_mapping.shape[0]")
-                  .dim(1, q.num_heads, "key.shape[1]")
-                  .dim(2, q.head_dim, "key.shape[2]")
-                  .packed_from(2);
-
+    Arg key = check_new_tokens(check, p, q);
     Arg key_cache = check.tensor("key_cache", p.key_cache);
     key_cache.rank(4).dtype({q.key.dtype, VKV_DTYPE_FP8_E4M3, VKV_DTYPE_FP8_E5M2, VKV_DTYPE_NVFP4});
     const bool nvfp4 = key_cache.get().dtype == VKV_DTYPE_NVFP4;
@@ -72,11 +60,7 @@ struct Op {
       key.dim_multiple_of(2, 64, "nvfp4_v_scales is swizzled");
       key_cache.dim_multiple_of(1, 4, "nvfp4_v_scales is swizzled");
     }
-    check.not_same("key_cache", q.key_cache, "key", q.key);
-    check.not_same("key_cache", q.key_cache, "value", q.value);
-    check.not_same("value_cache", q.value_cache, "key", q.key);
-    check.not_same("value_cache", q.value_cache, "value", q.value);
-    check.not_same("value_cache", q.value_cache, "key_cache", q.key_cache);
+    check_caches_apart(check, q);
     return q;
   }
 };

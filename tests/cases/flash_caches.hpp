@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "support/array.hpp"
+#include "cases/scales.hpp"
 
 namespace cases {
 
@@ -15,18 +15,6 @@ enum class FlashLayout {
   packed,      // K and V of each head side by side: head stride 2 * dim
   apart        // K by tokens, V by heads, each with gaps of its own
 };
-
-enum class Scales { absent, one, per_head };
-
-// A scale tensor with positive values, different for each call.
-inline support::Array random_scale(const support::Device& device, Scales scales, int64_t heads, support::Random& random,
-                                   double low = 0.005, double high = 0.05) {
-  if (scales == Scales::absent || (scales == Scales::per_head && heads == 0)) return {};
-  support::Array scale(device, VKV_DTYPE_F32, {scales == Scales::one ? 1 : heads});
-  for (int64_t i = 0; i < scale.size(); ++i) scale.set(i, random.uniform(low, high));
-  scale.upload();
-  return scale;
-}
 
 // K and V as [planes, num_blocks, block_size, heads, row]: two arrays of one plane, or one of two. `row` is the head
 // size, or an NVFP4 row's bytes. `offset` elements shift the bases.

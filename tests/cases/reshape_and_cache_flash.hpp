@@ -2,12 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cases/flash_caches.hpp"
+#include "cases/new_tokens.hpp"
 
 namespace cases {
 
@@ -78,42 +77,20 @@ inline std::vector<ReshapeAndCacheFlash> reshape_and_cache_flash() {
   return all;
 }
 
-// A token's slot of each kind: some of `capacity`, each at most once, and negative ones.
-inline std::vector<int64_t> random_slots(int64_t tokens, int64_t capacity, support::Random& random) {
-  std::vector<int64_t> free(static_cast<std::size_t>(capacity));
-  for (std::size_t i = 0; i < free.size(); ++i) free[i] = static_cast<int64_t>(i);
-  for (std::size_t i = free.size(); i > 1; --i) {
-    std::swap(free[i - 1], free[static_cast<std::size_t>(random.integer(0, static_cast<int64_t>(i) - 1))]);
-  }
-  free.resize(static_cast<std::size_t>(tokens));
-  for (int64_t& slot : free) {
-    if (random.integer(0, 5) == 0) slot = random.integer(0, 1) == 0 ? -1 : std::numeric_limits<int64_t>::min() + slot;
-  }
-  return free;
-}
-
 // The tensors of one case, filled, and the params that name them.
-struct ReshapeAndCacheFlashProblem {
+struct ReshapeAndCacheFlashProblem : NewTokens {
   ReshapeAndCacheFlash c;
   int64_t num_blocks;
-  support::Array key, value, slots, k_scale, v_scale;
-  // [planes, num_blocks, block_size, heads, dim or nvfp4 bytes]: K and V in two arrays of one plane, or in one of two.
-  std::vector<support::Array> caches;
+  std::vector<support::Array> caches;  // see flash_caches()
 
   ReshapeAndCacheFlashProblem(const support::Device& device, const ReshapeAndCacheFlash& given, support::Random& random)
-      : c(given), num_blocks(c.tokens / c.block_size + 3),
-        key(device, c.dtype, {c.tokens + c.padding, c.heads, c.dim},
-            c.strided_input ? support::Shape{c.heads * (c.dim + 2) + 4, c.dim + 2, 1} : support::Shape{}, c.offset),
-        value(device, c.dtype, {c.tokens + c.padding, c.heads, c.dim},
-              c.strided_input ? support::Shape{3 * c.heads * c.dim, c.dim, 1} : support::Shape{}, c.offset),
-        slots(device, VKV_DTYPE_I64, {c.tokens}), k_scale(random_scale(device, c.scales, c.heads, random)),
-        v_scale(random_scale(device, c.scales, c.heads, random)) {
-    caches = flash_caches(device, c.cache_dtype, c.layout, num_blocks, c.block_size, c.heads, row(), c.offset);
+      : NewTokens(device, given, blocks_for(given) * given.block_size, random), c(given),
+        num_blocks(blocks_for(given)),
+        caches(flash_caches(device, c.cache_dtype, c.layout, num_blocks, c.block_size, c.heads, row(), c.offset)) {
     for (support::Array& cache : caches) cache.fill_bits(random);
-    key.fill_bits(random);
-    value.fill_bits(random);
-    slots.fill_integers(random_slots(c.tokens, num_blocks * c.block_size, random));
   }
+
+  static int64_t blocks_for(const ReshapeAndCacheFlash& c) { return c.tokens / c.block_size + 3; }
 
   int64_t row() const { return c.cache_dtype == VKV_DTYPE_NVFP4 ? c.dim / 2 + c.dim / 16 : c.dim; }
   support::Array& key_cache() { return caches.front(); }
@@ -123,13 +100,9 @@ struct ReshapeAndCacheFlashProblem {
 
   vkv_reshape_and_cache_flash_params params() const {
     vkv_reshape_and_cache_flash_params p = VKV_INIT(vkv_reshape_and_cache_flash_params);
-    p.key = key.view();
-    p.value = value.view();
+    name_in(p);
     p.key_cache = plane(caches.front(), 0);
     p.value_cache = plane(caches.back(), value_plane());
-    p.slot_mapping = slots.view();
-    p.k_scale = k_scale.view();
-    p.v_scale = v_scale.view();
     p.nvfp4_v_scales = c.nvfp4_v_scales;
     return p;
   }
