@@ -17,6 +17,7 @@ Cases all_cases() {
   add_writer_cases(cases);
   add_mla_cases(cases);
   add_convert_cases(cases);
+  add_move_cases(cases);
   return cases;
 }
 

@@ -66,6 +66,7 @@ using Cases = std::vector<Case>;
 void add_writer_cases(Cases& cases);
 void add_mla_cases(Cases& cases);
 void add_convert_cases(Cases& cases);
+void add_move_cases(Cases& cases);
 Cases all_cases();
 
 struct Effort {

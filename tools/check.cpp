@@ -14,6 +14,7 @@
 #include "cases/convert_fp8.hpp"
 #include "cases/reshape_and_cache.hpp"
 #include "cases/reshape_and_cache_flash.hpp"
+#include "cases/swap_blocks.hpp"
 #include "support/compare.hpp"
 #include "support/reference/concat_and_cache_mla.hpp"
 #include "support/reference/concat_and_cache_mla_rope_fused.hpp"
@@ -21,6 +22,7 @@
 #include "support/reference/convert_fp8.hpp"
 #include "support/reference/reshape_and_cache.hpp"
 #include "support/reference/reshape_and_cache_flash.hpp"
+#include "support/reference/swap_blocks.hpp"
 #include "tools/command.hpp"
 
 namespace tools {
@@ -145,6 +147,10 @@ void check_all(Checker& check) {
   });
   check.op<cases::ConvertFp8Problem>("convert_fp8", cases::convert_fp8(), vkv_convert_fp8, [](auto& p) {
     return compare_elements("dst", p.dst, reference::convert_fp8(p.src, p.c.dst, p.c.scale), with_one_nan);
+  });
+  check.op<cases::SwapBlocksProblem>("swap_blocks", cases::swap_blocks(), vkv_swap_blocks, [](auto& p) {
+    reference::swap_blocks(p.src, p.mapping, p.dst());
+    return compare_image("dst", p.dst());
   });
 }
 
