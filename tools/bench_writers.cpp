@@ -21,16 +21,22 @@ struct Write {
   bool scattered;
 };
 
+int64_t row_elements(vkv_dtype cache) { return cache == VKV_DTYPE_NVFP4 ? kDim / 2 + kDim / 16 : kDim; }
+
 struct FlashWriter final : Instance {
   FlashWriter(const Device& on, const Write& w, Random& random)
-      : device(on), slots(w.tokens, kBlockSize, w.scattered, random), picked(slots.slots, kBlockSize, random),
-        slot_mapping(on, VKV_DTYPE_I64, {w.tokens}), scale(on, VKV_DTYPE_F32, {1}) {
+      : device(on),
+        slots(w.tokens, kBlockSize, w.scattered, random),
+        picked(slots.slots, kBlockSize, random),
+        slot_mapping(on, VKV_DTYPE_I64, {w.tokens}),
+        scale(on, VKV_DTYPE_F32, {1}) {
     slot_mapping.set(slots.slots);
     scale.set(std::vector<float>{kScale});
-    const Shape stride = w.head_major ? Shape{kBlockSize * kHeads * kDim, kDim, kBlockSize * kDim, 1} : Shape{};
+    const int64_t row = row_elements(w.cache_dtype);
+    const Shape stride = w.head_major ? Shape{kBlockSize * kHeads * row, row, kBlockSize * row, 1} : Shape{};
     for (Side& side : sides) {
       side.input = Tensor(on, w.dtype, {w.tokens, kHeads, kDim});
-      side.cache = Tensor(on, w.cache_dtype, {slots.num_blocks, kBlockSize, kHeads, kDim}, stride);
+      side.cache = Tensor(on, w.cache_dtype, {slots.num_blocks, kBlockSize, kHeads, row}, stride);
       side.input.fill(random);
       side.cache.zero();
     }
@@ -68,11 +74,17 @@ struct FlashWriter final : Instance {
 };
 
 Case flash_case(const std::string& series, const Write& w) {
-  const int64_t elements = 2 * w.tokens * kHeads * kDim;
-  const int64_t read = elements * support::element_size(w.dtype) + 8 * w.tokens;
-  const int64_t written = elements * support::element_size(w.cache_dtype);
-  return {"reshape_and_cache_flash", "reshape_and_cache_flash, 8 heads x 128", series,
-          "T=" + std::to_string(w.tokens) + (w.scattered ? " scattered" : ""), Limit::copy, read, written, read + written,
+  const int64_t rows = 2 * w.tokens * kHeads;
+  const int64_t read = rows * kDim * support::element_size(w.dtype) + 8 * w.tokens;
+  const int64_t written = rows * row_elements(w.cache_dtype) * support::element_size(w.cache_dtype);
+  return {"reshape_and_cache_flash",
+          "reshape_and_cache_flash, 8 heads x 128",
+          series,
+          "T=" + std::to_string(w.tokens) + (w.scattered ? " scattered" : ""),
+          Limit::copy,
+          read,
+          written,
+          read + written,
           maker<FlashWriter>(w)};
 }
 
@@ -80,7 +92,8 @@ Case flash_case(const std::string& series, const Write& w) {
 
 void add_writer_cases(Cases& cases) {
   for (const bool head_major : {false, true}) {
-    for (const vkv_dtype cache : {VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3}) {
+    for (const vkv_dtype cache : {VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3, VKV_DTYPE_NVFP4}) {
+      if (head_major && cache == VKV_DTYPE_NVFP4) continue;  // the same work in another order
       const std::string series = std::string(head_major ? "HND " : "NHD ") + vkv_dtype_string(cache);
       for (const int64_t tokens : {1, 64, 1024, 16384}) {
         cases.push_back(flash_case(series, {VKV_DTYPE_BF16, cache, head_major, tokens, false}));

@@ -35,6 +35,12 @@ struct PagedAttention {
   bool strided_rows = false;  // query and out are slices of wider tensors, lse is a view of [heads, tokens]
   int64_t offset = 0;         // elements by which every base is shifted
   int32_t max_seq_len = 0, max_query_len = 0;
+
+  // vLLM's entry points have a parameter for all of it.
+  bool fits_decode_params() const {
+    return x_packed && !csr && queries.empty() && scales != Scales::per_head && softcap == 0 &&
+           window == 0 && !sinks;
+  }
 };
 
 inline std::vector<PagedAttention> paged_attention() {
@@ -273,10 +279,7 @@ struct PagedAttentionProblem {
     p.block_size = static_cast<int32_t>(c.block_size);
     return p;
   }
-  bool fits_decode_params() const {
-    return c.x_packed && !c.csr && c.queries.empty() && c.scales != Scales::per_head && c.softcap == 0 &&
-           c.window == 0 && !c.sinks;
-  }
+  bool fits_decode_params() const { return c.fits_decode_params(); }
 
   reference::AttentionRows reference() const {
     return reference::paged_attention({query,
