@@ -3,6 +3,7 @@
 
 #include "support/reference/cp_gather_and_upconvert_fp8_kv_cache.hpp"
 #include "support/reference/cp_gather_indexer_k_quant_cache.hpp"
+#include "support/reference/gather_cache.hpp"
 #include "tools/bench.hpp"
 #include "tools/bench_data.hpp"
 
@@ -18,7 +19,7 @@ constexpr int64_t kLength = 2048, kBlockSize = 64, kBlocksEach = kLength / kBloc
 constexpr int64_t kIndexerDim = 128, kIndexerEntry = kIndexerDim + 4;
 
 struct Gather {
-  int64_t batch;
+  int64_t batch, entry;  // entry: elements of a token in the cache
   vkv_dtype cache, dst;
 };
 
@@ -86,6 +87,41 @@ const Pattern& ds_mla_entries() {
   return entries;
 }
 
+vkv_status run(const Device& d, const vkv_gather_and_maybe_dequant_cache_params& p, vkv_stream stream) {
+  return vkv_gather_and_maybe_dequant_cache(d.ctx, &p, stream);
+}
+vkv_status run(const Device& d, const vkv_cp_gather_cache_params& p, vkv_stream stream) {
+  return vkv_cp_gather_cache(d.ctx, &p, stream);
+}
+
+// The two gathers that keep a token's elements as they are but, for the first, their dtype.
+template <class Params>
+struct GatherCache final : Sequences {
+  GatherCache(const Device& on, const Gather& g, Random& random)
+      : Sequences(on, g, random),
+        src(on, g.cache, {num_blocks(), kBlockSize, g.entry}),
+        dst(on, g.dst, {rows, g.entry}) {
+    src.fill(random);
+    dst.zero();
+    params.src_cache = src.view();
+    params.dst = dst.view();
+    params.block_table = block_table.view();
+    params.cu_seq_lens = cu_seq_lens.view();
+  }
+
+  vkv_status call(vkv_stream stream) const override { return run(device, params, stream); }
+
+  std::string verify() const override {
+    const auto n = static_cast<int64_t>(picked_rows.size());
+    Array want = zeros(dst.view().dtype, {n, dst.dim(1)});
+    reference::gather_cache(src.sample({picked_blocks}), picked_table, picked_ends, {}, {}, n, want);
+    return compare_bits("dst", dst.sample({picked_rows}), want);
+  }
+
+  Tensor src, dst;
+  Params params = VKV_INIT(Params);
+};
+
 struct Upconvert final : Sequences {
   Upconvert(const Device& on, const Gather& g, Random& random)
       : Sequences(on, g, random), src(on, g.cache, {num_blocks(), kBlockSize, 656}), dst(on, g.dst, {rows, 576}) {
@@ -143,9 +179,10 @@ struct GatherIndexer final : Sequences {
   vkv_cp_gather_indexer_k_quant_cache_params params = VKV_INIT(vkv_cp_gather_indexer_k_quant_cache_params);
 };
 
-// `entry` and `row`: bytes of a token in the cache and in the dense buffer.
+// `row`: bytes of a token in the dense buffer.
 template <class Problem>
-void add_gather(Cases& cases, const std::string& op, const std::string& series, int64_t entry, int64_t row, Gather g) {
+void add_gather(Cases& cases, const std::string& op, const std::string& series, Gather g, int64_t row) {
+  const int64_t entry = g.entry * support::element_size(g.cache);
   for (const int64_t batch : {1, 8, 64}) {
     g.batch = batch;
     const int64_t tokens = batch * kLength, read = tokens * entry + 4 * (batch * kBlocksEach + batch + 1);
@@ -157,10 +194,20 @@ void add_gather(Cases& cases, const std::string& op, const std::string& series, 
 }  // namespace
 
 void add_gather_cases(Cases& cases) {
-  add_gather<Upconvert>(cases, "cp_gather_and_upconvert_fp8_kv_cache", "656 bytes to 576 bf16", 656, 1152,
-                        {0, VKV_DTYPE_FP8_DS_MLA, VKV_DTYPE_BF16});
-  add_gather<GatherIndexer>(cases, "cp_gather_indexer_k_quant_cache", "128 dims", kIndexerEntry, kIndexerEntry,
-                            {0, VKV_DTYPE_U8, VKV_DTYPE_FP8_E4M3});
+  constexpr vkv_dtype kBf16 = VKV_DTYPE_BF16, kE4m3 = VKV_DTYPE_FP8_E4M3, kDsMla = VKV_DTYPE_FP8_DS_MLA;
+  for (const vkv_dtype cache : {kBf16, kE4m3}) {
+    add_gather<GatherCache<vkv_gather_and_maybe_dequant_cache_params>>(
+        cases, "gather_and_maybe_dequant_cache", std::string(vkv_dtype_string(cache)) + " to bf16",
+        {0, 576, cache, kBf16}, 1152);
+  }
+  add_gather<GatherCache<vkv_cp_gather_cache_params>>(cases, "cp_gather_cache", "576 bf16", {0, 576, kBf16, kBf16},
+                                                      1152);
+  add_gather<GatherCache<vkv_cp_gather_cache_params>>(cases, "cp_gather_cache", "656 bytes", {0, 656, kDsMla, kDsMla},
+                                                      656);
+  add_gather<Upconvert>(cases, "cp_gather_and_upconvert_fp8_kv_cache", "656 bytes to 576 bf16", {0, 656, kDsMla, kBf16},
+                        1152);
+  add_gather<GatherIndexer>(cases, "cp_gather_indexer_k_quant_cache", "128 dims",
+                            {0, kIndexerEntry, VKV_DTYPE_U8, kE4m3}, kIndexerEntry);
 }
 
 }  // namespace bench

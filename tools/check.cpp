@@ -14,7 +14,9 @@
 #include "cases/convert_fp8.hpp"
 #include "cases/copy_blocks.hpp"
 #include "cases/cp_gather_and_upconvert_fp8_kv_cache.hpp"
+#include "cases/cp_gather_cache.hpp"
 #include "cases/cp_gather_indexer_k_quant_cache.hpp"
+#include "cases/gather_and_maybe_dequant_cache.hpp"
 #include "cases/indexer_k_quant_and_cache.hpp"
 #include "cases/paged_attention.hpp"
 #include "cases/reshape_and_cache.hpp"
@@ -28,6 +30,7 @@
 #include "support/reference/copy_blocks.hpp"
 #include "support/reference/cp_gather_and_upconvert_fp8_kv_cache.hpp"
 #include "support/reference/cp_gather_indexer_k_quant_cache.hpp"
+#include "support/reference/gather_cache.hpp"
 #include "support/reference/indexer_k_quant_and_cache.hpp"
 #include "support/reference/reshape_and_cache.hpp"
 #include "support/reference/reshape_and_cache_flash.hpp"
@@ -238,6 +241,18 @@ void check_all(Checker& check) {
       wrong = first_of({wrong, compare_image("a cache", cache)});
     }
     return wrong;
+  });
+  check.op<cases::GatherAndMaybeDequantCacheProblem>(
+      "gather_and_maybe_dequant_cache", cases::gather_and_maybe_dequant_cache(), vkv_gather_and_maybe_dequant_cache,
+      [](auto& p) {
+        reference::gather_cache(p.src_cache, p.ragged.block_table, p.ragged.offsets, p.ragged.seq_starts, p.scale,
+                                p.rows(), p.dst);
+        return compare_image("dst", p.dst, p.c.cache == p.c.dtype ? 0 : kAnyNan);
+      });
+  check.op<cases::CpGatherCacheProblem>("cp_gather_cache", cases::cp_gather_cache(), vkv_cp_gather_cache, [](auto& p) {
+    reference::gather_cache(p.src_cache, p.ragged.block_table, p.ragged.offsets, p.ragged.seq_starts, {}, p.dst.dim(0),
+                            p.dst);
+    return compare_image("dst", p.dst);
   });
 }
 
