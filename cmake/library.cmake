@@ -12,11 +12,17 @@ add_library(vkv SHARED
   src/ops/convert_fp8.cpp
   src/ops/copy_blocks.cpp
   src/ops/cp_gather_and_upconvert_fp8_kv_cache.cpp
+  src/ops/cp_gather_cache.cpp
   src/ops/cp_gather_indexer_k_quant_cache.cpp
+  src/ops/gather_and_maybe_dequant_cache.cpp
   src/ops/indexer_k_quant_and_cache.cpp
+  src/ops/paged_attention.cpp
+  src/ops/reshape_and_cache.cpp
   src/ops/reshape_and_cache_flash.cpp
   src/ops/swap_blocks.cpp
   src/ops/swap_blocks_batch.cpp
+  src/cpu/attention_schedule.cpp
+  src/cpu/attention_unit.cpp
   src/cpu/block_move.cpp
   src/cpu/concat_and_cache_mla.cpp
   src/cpu/concat_and_cache_mla_rope_fused.cpp
@@ -25,9 +31,12 @@ add_library(vkv SHARED
   src/cpu/convert_fp8.cpp
   src/cpu/cp_gather_and_upconvert_fp8_kv_cache.cpp
   src/cpu/cp_gather_indexer_k_quant_cache.cpp
+  src/cpu/gather_cache.cpp
   src/cpu/indexer_k_quant_and_cache.cpp
   src/cpu/isa.cpp
+  src/cpu/paged_attention.cpp
   src/cpu/pending.cpp
+  src/cpu/reshape_and_cache.cpp
   src/cpu/reshape_and_cache_flash.cpp
   src/cpu/rows.cpp
   src/cpu/thread_pool.cpp)
@@ -83,6 +92,7 @@ function(vkv_isa_sources)
 endfunction()
 
 vkv_isa_sources(
+  src/cpu/isa/attention.cpp
   src/cpu/isa/rows.cpp)
 
 # CUDA

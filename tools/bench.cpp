@@ -14,9 +14,12 @@ namespace bench {
 
 Cases all_cases() {
   Cases cases;
+  add_attention_cases(cases);
   add_writer_cases(cases);
   add_mla_cases(cases);
+  add_gather_cases(cases);
   add_convert_cases(cases);
+  add_move_cases(cases);
   return cases;
 }
 
@@ -136,7 +139,8 @@ Cases chosen(const cxxopts::ParseResult& given) {
   const auto name = given["case"].as<std::string>();
   Cases cases;
   for (Case& c : all_cases()) {
-    const bool op_matches = std::any_of(ops.begin(), ops.end(), [&](const auto& op) { return c.op.find(op) != std::string::npos; });
+    const bool op_matches =
+        std::any_of(ops.begin(), ops.end(), [&](const auto& op) { return c.op.find(op) != std::string::npos; });
     if (op_matches && c.name().find(name) != std::string::npos && !(quick && c.footprint > kQuickFootprint)) {
       cases.push_back(std::move(c));
     }
@@ -153,13 +157,14 @@ namespace tools {
 
 int bench(int argc, char** argv) {
   using namespace ::bench;
-  cxxopts::Options options("vkv bench", "Verifies, then times the operations; bytes per second beside what the machine can do");
+  cxxopts::Options options("vkv bench",
+                           "Verifies, then times the operations; bytes per second beside what the machine can do");
   add_device_options(options);
   options.add_options()("op", "Only operations with this in their name; may be repeated",
                         cxxopts::value<std::vector<std::string>>()->default_value(""))(
       "case", "Only cases with this in their name", cxxopts::value<std::string>()->default_value(""))(
-      "quick", "Small cases and few repeats: a look, not a measurement")(
-      "repeats", "Samples of a case, at least", cxxopts::value<int>())(
+      "quick", "Small cases and few repeats: a look, not a measurement")("repeats", "Samples of a case, at least",
+                                                                         cxxopts::value<int>())(
       "min-time", "Seconds of samples of a case, at least", cxxopts::value<double>())(
       "list", "Print the cases and stop")("json", "Write the results to this file", cxxopts::value<std::string>())(
       "html", "Write a page with plots to this file", cxxopts::value<std::string>());

@@ -63,9 +63,12 @@ inline void require(vkv_status status) {
 
 // The cases of each family of operations.
 using Cases = std::vector<Case>;
+void add_attention_cases(Cases& cases);
 void add_writer_cases(Cases& cases);
 void add_mla_cases(Cases& cases);
+void add_gather_cases(Cases& cases);
 void add_convert_cases(Cases& cases);
+void add_move_cases(Cases& cases);
 Cases all_cases();
 
 struct Effort {
@@ -96,12 +99,12 @@ class BenchDevice {
  public:
   virtual ~BenchDevice() = default;
   virtual const support::Device& device() const = 0;
-  virtual std::string method() const = 0;       // a sentence for the reader of the report
-  virtual int64_t memory_bytes() const = 0;     // most that a row's instances may take together
-  virtual int64_t cold_bytes() const = 0;       // after touching this many others, nothing of a buffer is in a cache
+  virtual std::string method() const = 0;    // a sentence for the reader of the report
+  virtual int64_t memory_bytes() const = 0;  // most that a row's instances may take together
+  virtual int64_t cold_bytes() const = 0;    // after touching this many others, nothing of a buffer is in a cache
   virtual Limits measure_limits(int passes) = 0;
-  // Times calls over the instances in turn. `evict`: together they are smaller than cold_bytes(), so that the caches must
-  // be emptied otherwise. A call that fails throws.
+  // Times calls over the instances in turn. `evict`: together they are smaller than cold_bytes(), so that the caches
+  // must be emptied otherwise. A call that fails throws.
   virtual Timing time(const Instances& instances, bool evict, const Effort& effort) = 0;
 };
 std::unique_ptr<BenchDevice> cpu_bench_device(const tools::OpenDevice& open);

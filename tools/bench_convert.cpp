@@ -31,7 +31,8 @@ struct ConvertFp8 final : Instance {
   vkv_status call(vkv_stream stream) const override { return vkv_convert_fp8(device.ctx, &params, stream); }
 
   std::string verify() const override {
-    return compare_bits("dst", dst.sample({rows}), reference::convert_fp8(src.sample({rows}), params.dst.dtype, kScale));
+    return compare_bits("dst", dst.sample({rows}),
+                        reference::convert_fp8(src.sample({rows}), params.dst.dtype, kScale));
   }
 
   Device device;
@@ -49,9 +50,10 @@ void add_convert_cases(Cases& cases) {
       for (const int64_t mib : {1, 16, 256}) {  // of the wide side
         const int64_t elements = (mib << 20) / support::element_size(kWide), wide = mib << 20, bytes = wide + elements;
         const Conversion c{narrow ? fp8 : kWide, narrow ? kWide : fp8, elements / kRow};
-        cases.push_back({"convert_fp8", "convert_fp8", std::string(vkv_dtype_string(c.src)) + " to " + vkv_dtype_string(c.dst),
-                         std::to_string(mib) + " MiB", Limit::copy, narrow ? wide : elements, narrow ? elements : wide, bytes,
-                         maker<ConvertFp8>(c)});
+        cases.push_back({"convert_fp8", "convert_fp8",
+                         std::string(vkv_dtype_string(c.src)) + " to " + vkv_dtype_string(c.dst),
+                         std::to_string(mib) + " MiB", Limit::copy, narrow ? wide : elements, narrow ? elements : wide,
+                         bytes, maker<ConvertFp8>(c)});
       }
     }
   }

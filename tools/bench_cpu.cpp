@@ -59,10 +59,13 @@ class CpuBenchDevice final : public BenchDevice {
   int64_t cold_bytes() const override { return cold_; }
 
   std::string method() const override {
-    return "Median time of one call by the steady clock; spread is the distance between the quartiles. Before a call, at least " +
+    return "Median time of one call by the steady clock; spread is the distance between the quartiles. Before a call, "
+           "at least " +
            bytes_text(static_cast<double>(cold_)) +
-           " of other data is touched, twice the largest cache. The limits are the fastest of several passes over as many "
-           "bytes by as many threads: a sum of 64-bit words (read), memcpy of one long piece a thread (copy, read + written).";
+           " of other data is touched, twice the largest cache. The limits are the fastest of several passes over as "
+           "many "
+           "bytes by as many threads: a sum of 64-bit words (read), memcpy of one long piece a thread (copy, read + "
+           "written).";
   }
 
   Limits measure_limits(int passes) override {
@@ -71,11 +74,11 @@ class CpuBenchDevice final : public BenchDevice {
     for (int i = 0; i < passes; ++i) {
       read = std::min(read, seconds([&] { read_all(); }));
       copy = std::min(copy, seconds([&] {
-        on_threads(threads_, [&](int thread) {
-          const auto [begin, end] = part(thread);
-          std::memcpy(second.data() + begin, first_.data() + begin, (end - begin) * sizeof(uint64_t));
-        });
-      }));
+                        on_threads(threads_, [&](int thread) {
+                          const auto [begin, end] = part(thread);
+                          std::memcpy(second.data() + begin, first_.data() + begin, (end - begin) * sizeof(uint64_t));
+                        });
+                      }));
     }
     const auto bytes = static_cast<double>(cold_);
     return {{{bytes, read}}, 2 * bytes / copy};
@@ -110,7 +113,8 @@ class CpuBenchDevice final : public BenchDevice {
   }
 
   std::pair<std::size_t, std::size_t> part(int thread) const {
-    const std::size_t n = first_.size() / 8, threads = static_cast<std::size_t>(threads_), i = static_cast<std::size_t>(thread);
+    const std::size_t n = first_.size() / 8, threads = static_cast<std::size_t>(threads_),
+                      i = static_cast<std::size_t>(thread);
     return {n * i / threads * 8, n * (i + 1) / threads * 8};
   }
 
@@ -136,6 +140,8 @@ thread_local volatile uint64_t CpuBenchDevice::sink_ = 0;
 
 }  // namespace
 
-std::unique_ptr<BenchDevice> cpu_bench_device(const tools::OpenDevice& open) { return std::make_unique<CpuBenchDevice>(open); }
+std::unique_ptr<BenchDevice> cpu_bench_device(const tools::OpenDevice& open) {
+  return std::make_unique<CpuBenchDevice>(open);
+}
 
 }  // namespace bench

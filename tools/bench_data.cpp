@@ -50,14 +50,13 @@ Tensor::Tensor(const support::Device& device, vkv_dtype dtype, Shape shape, Shap
   int64_t extent = 1;
   for (std::size_t i = 0; i < shape_.size(); ++i) extent += (shape_[i] - 1) * stride_[i];
   bytes_ = extent * support::element_size(dtype_);
-  support::Memory* memory = memory_;
-  data_ = std::shared_ptr<void>(memory->allocate(static_cast<std::size_t>(bytes_)), [memory](void* p) { memory->release(p); });
+  buffer_.emplace(*memory_, static_cast<std::size_t>(bytes_));
 }
 
 vkv_tensor Tensor::view() const {
   vkv_tensor t{};
-  if (data_ == nullptr) return t;
-  t.data = data_.get();
+  if (!buffer_) return t;
+  t.data = buffer_->data();
   t.dtype = dtype_;
   t.ndim = static_cast<int32_t>(shape_.size());
   std::copy(shape_.begin(), shape_.end(), t.shape);
@@ -66,18 +65,21 @@ vkv_tensor Tensor::view() const {
 }
 
 void Tensor::fill(const Pattern& pattern, support::Random& random) {
-  // Runs of the pattern from random places: large enough that memcpy sets the speed, small enough that no two rows are alike.
+  // Runs of the pattern from random places: large enough that memcpy sets the speed, small enough that no two rows are
+  // alike.
   constexpr int64_t kRun = 16 * 1024, kStage = 4 << 20;
   const int64_t units = static_cast<int64_t>(pattern.bytes.size()) / pattern.unit;
   const int64_t run = std::max<int64_t>(1, std::min(kRun / pattern.unit, units / 2));
-  std::vector<uint8_t> stage(static_cast<std::size_t>(std::max(kStage / (run * pattern.unit), int64_t{1}) * run * pattern.unit));
+  std::vector<uint8_t> stage(
+      static_cast<std::size_t>(std::max(kStage / (run * pattern.unit), int64_t{1}) * run * pattern.unit));
   const auto size = static_cast<int64_t>(stage.size());
   for (int64_t at = 0; at < bytes_; at += size) {
     for (int64_t i = 0; i < size && at + i < bytes_; i += run * pattern.unit) {
       const int64_t from = random.integer(0, units - run) * pattern.unit;
       std::memcpy(stage.data() + i, pattern.bytes.data() + from, static_cast<std::size_t>(run * pattern.unit));
     }
-    memory_->to_device(static_cast<char*>(data_.get()) + at, stage.data(), static_cast<std::size_t>(std::min(size, bytes_ - at)));
+    memory_->to_device(buffer_->at(static_cast<std::size_t>(at)), stage.data(),
+                       static_cast<std::size_t>(std::min(size, bytes_ - at)));
   }
 }
 
@@ -87,15 +89,16 @@ void Tensor::zero() {
 }
 
 void Tensor::set_bytes(const void* bytes, std::size_t size) {
-  if (static_cast<int64_t>(size) != bytes_) throw std::logic_error("a benchmark tensor is set from an array of another size");
-  memory_->to_device(data_.get(), bytes, size);
+  if (static_cast<int64_t>(size) != bytes_)
+    throw std::logic_error("a benchmark tensor is set from an array of another size");
+  buffer_->upload(bytes, size);
 }
 
 void Tensor::set(const std::vector<int32_t>& values) { set_bytes(values.data(), values.size() * sizeof values[0]); }
 void Tensor::set(const std::vector<int64_t>& values) { set_bytes(values.data(), values.size() * sizeof values[0]); }
 void Tensor::set(const std::vector<float>& values) { set_bytes(values.data(), values.size() * sizeof values[0]); }
 
-support::Array Tensor::sample(const std::vector<Pick>& picks) const {
+support::Array Tensor::sample(const std::vector<Pick>& picks, const Shape& as) const {
   const std::size_t rank = shape_.size();
   Shape shape = shape_;
   for (std::size_t i = 0; i < rank; ++i) {
@@ -104,7 +107,7 @@ support::Array Tensor::sample(const std::vector<Pick>& picks) const {
   const auto picked = [&](std::size_t axis, int64_t k) {
     return axis < picks.size() && !picks[axis].empty() ? picks[axis][static_cast<std::size_t>(k)] : k;
   };
-  support::Array out(sample_device(), dtype_, shape);
+  support::Array out(sample_device(), dtype_, as.empty() ? shape : as);
   const int64_t element = support::element_size(dtype_), rows = shape[0];
   // One transfer for each position of the first dimension: everything that it spans.
   int64_t extent = 1;
@@ -112,7 +115,7 @@ support::Array Tensor::sample(const std::vector<Pick>& picks) const {
   std::vector<uint8_t> row(static_cast<std::size_t>(extent * element));
   const int64_t row_size = rows > 0 ? out.size() / rows : 0;
   for (int64_t r = 0; r < rows; ++r) {
-    memory_->to_host(row.data(), static_cast<const char*>(data_.get()) + picked(0, r) * stride_[0] * element, row.size());
+    buffer_->download(row.data(), static_cast<std::size_t>(picked(0, r) * stride_[0] * element), row.size());
     for (int64_t i = 0; i < row_size; ++i) {
       int64_t rest = i, from = 0;
       for (std::size_t axis = rank; axis-- > 1;) {
@@ -173,27 +176,6 @@ SlotSample::SlotSample(const std::vector<int64_t>& all, int64_t block_size, supp
     moved.push_back((block - blocks.begin()) * block_size + all[n] % block_size);
   }
   slots = integers(VKV_DTYPE_I64, moved);
-}
-
-namespace {
-template <class Want>
-std::string first_difference(const char* name, const support::Array& got, int64_t size, const Want& want) {
-  if (got.size() != size) return std::string(name) + " has an unexpected size";
-  for (int64_t i = 0; i < size; ++i) {
-    if (got.bits(i) == want(i)) continue;
-    return std::string(name) + " differs from the reference at sampled element " + std::to_string(i) + ": bits " +
-           std::to_string(got.bits(i)) + ", expected " + std::to_string(want(i));
-  }
-  return "";
-}
-}  // namespace
-
-std::string compare_bits(const char* name, const support::Array& got, const support::Array& want) {
-  return first_difference(name, got, want.size(), [&](int64_t i) { return want.bits(i); });
-}
-
-std::string compare_bits(const char* name, const support::Array& got, const std::vector<uint64_t>& want) {
-  return first_difference(name, got, static_cast<int64_t>(want.size()), [&](int64_t i) { return want[static_cast<std::size_t>(i)]; });
 }
 
 }  // namespace bench

@@ -1,20 +1,23 @@
-// Tensors of a benchmark: device memory without a host image, filled at the speed of memcpy, of which small parts can be
-// brought back for verification.
+// Tensors of a benchmark: device memory without a host image, filled at the speed of memcpy, of which small parts can
+// be brought back for verification.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "support/array.hpp"
+#include "tools/buffer.hpp"
+#include "tools/compare.hpp"
 
 namespace bench {
 
 using support::Shape;
+using tools::compare_bits;
 
-// Bytes that stand for plausible content: units (an element, or a whole cache entry or block) that may be put together in
-// any order.
+// Bytes that stand for plausible content: units (an element, or a whole cache entry or block) that may be put together
+// in any order.
 struct Pattern {
   std::vector<uint8_t> bytes;
   int64_t unit;
@@ -44,14 +47,14 @@ class Tensor {
   void set(const std::vector<int64_t>& values);
   void set(const std::vector<float>& values);
 
-  // The picked part as a compact array on the host, for the reference.
-  support::Array sample(const std::vector<Pick>& picks) const;
+  // The picked part as a compact array on the host, for the reference; of another shape if given.
+  support::Array sample(const std::vector<Pick>& picks, const Shape& as = {}) const;
 
  private:
   void set_bytes(const void* bytes, std::size_t size);
 
   support::Memory* memory_ = nullptr;
-  std::shared_ptr<void> data_;
+  std::optional<tools::Buffer> buffer_;
   vkv_dtype dtype_ = 0;
   Shape shape_, stride_;
   int64_t bytes_ = 0;
@@ -62,8 +65,8 @@ const support::Device& sample_device();
 support::Array zeros(vkv_dtype dtype, const Shape& shape);
 support::Array integers(vkv_dtype dtype, const std::vector<int64_t>& values);
 
-// Where a writer's tokens go. Up to 128 tokens are a decode step: each in a block of its own. More are prefill: they fill
-// blocks that lie in random order, or, if `scattered`, slots in random order.
+// Where a writer's tokens go. Up to 128 tokens are a decode step: each in a block of its own. More are prefill: they
+// fill blocks that lie in random order, or, if `scattered`, slots in random order.
 struct Slots {
   Slots(int64_t tokens, int64_t block_size, bool scattered, support::Random& random);
   int64_t num_blocks;
@@ -76,9 +79,5 @@ struct SlotSample {
   Pick blocks, tokens;
   support::Array slots;  // of `tokens`, in a cache of `blocks` alone
 };
-
-// Empty, or a sentence that names the first element whose bits differ.
-std::string compare_bits(const char* name, const support::Array& got, const support::Array& want);
-std::string compare_bits(const char* name, const support::Array& got, const std::vector<uint64_t>& want);
 
 }  // namespace bench

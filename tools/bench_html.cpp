@@ -15,9 +15,11 @@ constexpr const char* kPageStart = R"page(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>libvkv benchmark</title>
 <style>
-:root { --ink: #1c2330; --soft: #66708a; --line: #dfe3ec; --paper: #f6f7fa; --card: #fff; --limit: #1c2330; --wrong: #b3261e;
+:root { --ink: #1c2330; --soft: #66708a; --line: #dfe3ec; --paper: #f6f7fa; --card: #fff; --limit: #1c2330;
+  --wrong: #b3261e;
   --c0: #2563c9; --c1: #d9612b; --c2: #16806a; --c3: #8a45c4; --c4: #b8860b; --c5: #c2326f; --c6: #4b5a75; --c7: #5b8f1d; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8ebf2; --soft: #99a3ba; --line: #323a4b; --paper: #12161e; --card: #1a202b;
+@media (prefers-color-scheme: dark) { :root { --ink: #e8ebf2; --soft: #99a3ba; --line: #323a4b; --paper: #12161e;
+  --card: #1a202b;
   --limit: #e8ebf2; --wrong: #ff8a80; --c0: #74a5ff; --c1: #ff9865; --c2: #4fcbb0; --c3: #c693ff; --c4: #e6bd4f; --c5: #ff7fb0;
   --c6: #a9b7d3; --c7: #a5d65f; } }
 body { margin: 0 auto; padding: 28px; max-width: 1240px; background: var(--paper); color: var(--ink);
@@ -27,16 +29,22 @@ p { margin: 6px 0; max-width: 90ch; } .soft { color: var(--soft); font-size: 13p
 .facts { display: flex; flex-wrap: wrap; gap: 10px; margin: 16px 0; }
 .facts div { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 8px 16px; }
 .facts b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(540px, 100%), 1fr)); gap: 18px; margin-top: 20px; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px; min-width: 0; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(540px, 100%), 1fr)); gap: 18px;
+  margin-top: 20px; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px;
+  min-width: 0; }
 svg { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif; }
-svg text { fill: var(--soft); } .grid { stroke: var(--line); } .limit { stroke: var(--limit); stroke-dasharray: 5 4; opacity: .6; }
+svg text { fill: var(--soft); } .grid { stroke: var(--line); } .limit { stroke: var(--limit); stroke-dasharray: 5 4;
+  opacity: .6; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 13px; margin: 4px 0 8px; }
 .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 50%; margin-right: 6px; }
 circle:hover { r: 7; } details { margin-top: 8px; } summary { cursor: pointer; color: var(--soft); font-size: 13px; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
-td, th { text-align: right; padding: 3px 8px; border-bottom: 1px solid var(--line); white-space: nowrap; font-weight: normal; }
-th { color: var(--soft); } td:first-child, th:first-child { text-align: left; padding-left: 0; } .wrong { color: var(--wrong); }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 13px;
+  font-variant-numeric: tabular-nums; }
+td, th { text-align: right; padding: 3px 8px; border-bottom: 1px solid var(--line); white-space: nowrap;
+  font-weight: normal; }
+th { color: var(--soft); } td:first-child, th:first-child { text-align: left; padding-left: 0; }
+  .wrong { color: var(--wrong); }
 td.note { text-align: left; white-space: normal; }
 </style></head><body>
 )page";
@@ -44,10 +52,14 @@ td.note { text-align: left; white-space: normal; }
 std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
   }
   return out;
 }
@@ -78,7 +90,8 @@ std::vector<Chart> charts_of(const Result& result) {
     const Case& c = *row.what;
     auto chart = std::find_if(charts.begin(), charts.end(), [&](const Chart& other) { return other.name == c.chart; });
     if (chart == charts.end()) chart = charts.insert(charts.end(), {c.chart, {}, {}});
-    if (std::find(chart->series.begin(), chart->series.end(), c.series) == chart->series.end()) chart->series.push_back(c.series);
+    if (std::find(chart->series.begin(), chart->series.end(), c.series) == chart->series.end())
+      chart->series.push_back(c.series);
     chart->rows.push_back(&row);
   }
   return charts;
@@ -110,17 +123,19 @@ class Plot {
  private:
   static constexpr double kWidth = 560, kHeight = 300, kLeft = 46, kRight = 12, kTop = 10, kBottom = 38;
 
-  double x(double bytes) const { return kLeft + (std::log10(bytes) - first_) / (last_ - first_) * (kWidth - kLeft - kRight); }
+  double x(double bytes) const {
+    return kLeft + (std::log10(bytes) - first_) / (last_ - first_) * (kWidth - kLeft - kRight);
+  }
   double y(double share) const { return kHeight - kBottom - share / top_ * (kHeight - kTop - kBottom); }
 
   void text(double at_x, double at_y, const char* anchor, const std::string& what) {
-    out_ << "<text x=\"" << number(at_x, 1) << "\" y=\"" << number(at_y, 1) << "\" text-anchor=\"" << anchor << "\">" << what
-         << "</text>\n";
+    out_ << "<text x=\"" << number(at_x, 1) << "\" y=\"" << number(at_y, 1) << "\" text-anchor=\"" << anchor << "\">"
+         << what << "</text>\n";
   }
 
   void rule(double x1, double y1, double x2, double y2, const char* style) {
-    out_ << "<line class=\"" << style << "\" x1=\"" << number(x1, 1) << "\" y1=\"" << number(y1, 1) << "\" x2=\"" << number(x2, 1)
-         << "\" y2=\"" << number(y2, 1) << "\"/>\n";
+    out_ << "<line class=\"" << style << "\" x1=\"" << number(x1, 1) << "\" y1=\"" << number(y1, 1) << "\" x2=\""
+         << number(x2, 1) << "\" y2=\"" << number(y2, 1) << "\"/>\n";
   }
 
   void axes() {
@@ -157,8 +172,9 @@ class Plot {
     for (const Row* row : points) {
       out_ << "<circle r=\"4.5\" cx=\"" << number(x(moved(*row)), 1) << "\" cy=\"" << number(y(result_.share(*row)), 1)
            << "\" style=\"fill:" << colour << ";stroke:var(--card);stroke-width:1.2\"><title>"
-           << escaped(series + " " + row->what->size + ": " + number(result_.share(*row) * 100, 0) + " % of the limit, " +
-                      seconds_text(row->timing.median) + ", " + number(row->gb_per_second(), 2) + " GB/s")
+           << escaped(series + " " + row->what->size + ": " + number(result_.share(*row) * 100, 0) +
+                      " % of the limit, " + seconds_text(row->timing.median) + ", " + number(row->gb_per_second(), 2) +
+                      " GB/s")
            << "</title></circle>\n";
     }
   }
@@ -170,9 +186,11 @@ class Plot {
 };
 
 std::string table(const Result& result, const Chart& chart) {
-  const bool host = std::any_of(chart.rows.begin(), chart.rows.end(), [](const Row* row) { return row->timing.host >= 0; });
+  const bool host =
+      std::any_of(chart.rows.begin(), chart.rows.end(), [](const Row* row) { return row->timing.host >= 0; });
   std::ostringstream out;
-  out << "<div class=\"wide\"><table><tr><th>case</th><th>time</th><th>bytes</th><th>GB/s</th><th>of limit</th><th>spread</th>"
+  out << "<div class=\"wide\"><table><tr><th>case</th><th>time</th><th>bytes</th><th>GB/s</th><th>of "
+         "limit</th><th>spread</th>"
       << (host ? "<th>host</th>" : "") << "</tr>\n";
   for (const Row* row : chart.rows) {
     out << "<tr><td>" << escaped(row->what->series + "  " + row->what->size) << "</td>";
@@ -197,11 +215,14 @@ std::string table(const Result& result, const Chart& chart) {
 std::string to_html(const Result& result) {
   const Limits::Point& read = result.limits.read.back();
   std::ostringstream out;
-  out << kPageStart << "<h1>libvkv benchmark</h1>\n<p>" << escaped(device_text(result.info)) << " &middot; " << result.date
-      << "</p>\n<p class=\"soft\">" << escaped(vkv_build_info()) << "</p>\n<div class=\"facts\"><div><b>"
-      << number(read.bytes / read.seconds * 1e-9, 1) << " GB/s</b>read limit</div><div><b>" << number(result.limits.copy * 1e-9, 1)
-      << " GB/s</b>copy limit, read + written</div></div>\n<p>Each point is one case; 100 % (dashed) is the time that this machine "
-      << "needs merely to read (attention) or copy (all others) the same bytes. " << escaped(result.method) << "</p>\n<main>\n";
+  out << kPageStart << "<h1>libvkv benchmark</h1>\n<p>" << escaped(device_text(result.info)) << " &middot; "
+      << result.date << "</p>\n<p class=\"soft\">" << escaped(vkv_build_info()) << "</p>\n<div class=\"facts\"><div><b>"
+      << number(read.bytes / read.seconds * 1e-9, 1) << " GB/s</b>read limit</div><div><b>"
+      << number(result.limits.copy * 1e-9, 1)
+      << " GB/s</b>copy limit, read + written</div></div>\n<p>Each point is one case; 100 % (dashed) is the time that "
+         "this machine "
+      << "needs merely to read (attention) or copy (all others) the same bytes. " << escaped(result.method)
+      << "</p>\n<main>\n";
   for (const Chart& chart : charts_of(result)) {
     out << "<section><h2>" << escaped(chart.name) << "</h2>\n";
     Plot plot(result, chart);

@@ -41,23 +41,27 @@ std::string seconds_text(double seconds) {
 
 std::string device_text(const vkv_context_info& info) {
   if (info.backend != VKV_BACKEND_CPU) return info.name;
-  return std::string(info.name) + ", " + std::to_string(info.num_threads) + (info.num_threads == 1 ? " thread" : " threads");
+  return std::string(info.name) + ", " + std::to_string(info.num_threads) +
+         (info.num_threads == 1 ? " thread" : " threads");
 }
 
 void print_header(const Result& result) {
-  std::printf("%s\n%s\n%s\n\nread %.1f GB/s, copy %.1f GB/s (read + written)\n", vkv_build_info(), device_text(result.info).c_str(),
-              result.method.c_str(), read_rate(result.limits) * 1e-9, result.limits.copy * 1e-9);
+  std::printf("%s\n%s\n%s\n\nread %.1f GB/s, copy %.1f GB/s (read + written)\n", vkv_build_info(),
+              device_text(result.info).c_str(), result.method.c_str(), read_rate(result.limits) * 1e-9,
+              result.limits.copy * 1e-9);
 }
 
 void print_row(const Result& result, const Row& row) {
   const bool first = result.rows.size() == 1 || result.rows[result.rows.size() - 2].what->chart != row.what->chart;
   if (first) {
-    std::printf("\n%-52s %9s %9s %9s %8s %7s %9s\n", row.what->chart.c_str(), "time", "bytes", "GB/s", "of limit", "spread",
-                "host");
+    std::printf("\n%-52s %9s %9s %9s %8s %7s %9s\n", row.what->chart.c_str(), "time", "bytes", "GB/s", "of limit",
+                "spread", "host");
   }
   std::printf("  %-50s ", (row.what->series + "  " + row.what->size).c_str());
-  if (!row.wrong.empty()) std::printf("WRONG: %s\n", row.wrong.c_str());
-  else if (!row.skipped.empty()) std::printf("skipped: %s\n", row.skipped.c_str());
+  if (!row.wrong.empty())
+    std::printf("WRONG: %s\n", row.wrong.c_str());
+  else if (!row.skipped.empty())
+    std::printf("skipped: %s\n", row.skipped.c_str());
   else {
     std::printf("%9s %9s %9.2f %8s %7s %9s\n", seconds_text(row.timing.median).c_str(),
                 bytes_text(static_cast<double>(row.what->read + row.what->written)).c_str(), row.gb_per_second(),
@@ -72,14 +76,17 @@ void print_drift(const Result& result, const Limits& after) {
   constexpr double kDrift = 0.1;
   const double read = read_rate(after) / read_rate(result.limits) - 1, copy = after.copy / result.limits.copy - 1;
   if (std::fabs(read) < kDrift && std::fabs(copy) < kDrift) return;
-  std::printf("\nThe machine was not quiet: measured again after the last row, read differs by %+.0f %% and copy by %+.0f %%.\n",
-              read * 100, copy * 100);
+  std::printf(
+      "\nThe machine was not quiet: measured again after the last row, read differs by %+.0f %% and copy by %+.0f "
+      "%%.\n",
+      read * 100, copy * 100);
 }
 
 std::string to_json(const Result& result) {
   using Json = nlohmann::ordered_json;
   Json limits = {{"read", Json::array()}, {"copy_bytes_per_second", result.limits.copy}};
-  for (const Limits::Point& point : result.limits.read) limits["read"].push_back({{"bytes", point.bytes}, {"seconds", point.seconds}});
+  for (const Limits::Point& point : result.limits.read)
+    limits["read"].push_back({{"bytes", point.bytes}, {"seconds", point.seconds}});
   Json rows = Json::array();
   for (const Row& row : result.rows) {
     const Case& c = *row.what;

@@ -25,8 +25,8 @@ void remember(const char* message) noexcept {
   std::strncpy(tls_message, message, sizeof tls_message - 1);
 }
 
-void remember_internal(const char* function) noexcept {
-  std::snprintf(tls_message, sizeof tls_message, "%s: internal error", function);
+void remember(const char* function, const char* what) noexcept {
+  std::snprintf(tls_message, sizeof tls_message, "%s: %s", function, what);
 }
 
 const char* last_message() noexcept { return tls_message; }

@@ -16,7 +16,7 @@ struct Error {
 
 // Makes `message` this thread's last error message.
 void remember(const char* message) noexcept;
-void remember_internal(const char* function) noexcept;
+void remember(const char* function, const char* what) noexcept;
 const char* last_message() noexcept;
 
 // Runs `body` at the C boundary: whatever it throws becomes a status and this thread's message.
@@ -29,10 +29,10 @@ vkv_status guard(const char* function, Body&& body) noexcept {
     remember(error.message);
     return error.status;
   } catch (const std::bad_alloc&) {
-    remember("out of host memory");
+    remember(function, "out of host memory");
     return VKV_ERROR_OUT_OF_MEMORY;
   } catch (...) {
-    remember_internal(function);
+    remember(function, "internal error");
     return VKV_ERROR_INTERNAL;
   }
 }

@@ -47,16 +47,15 @@ Arg::Arg(const Check& check, const char* name, const vkv_tensor& given) : check_
     }
   } else {
     for (int i = 0; i < given.ndim; ++i) {
-      if (given.shape[i] > 1) extent += static_cast<__int128>(given.shape[i] - 1) * given.stride[i] * element;
-      if (extent > kMaxBytes || given.stride[i] > kMaxBytes || given.shape[i] > kMaxBytes) {
-        fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s spans more than 2^60 bytes", fn, name);
-      }
+      const bool sane = given.stride[i] <= kMaxBytes && given.shape[i] <= kMaxBytes;
+      if (sane && given.shape[i] > 1) extent += static_cast<__int128>(given.shape[i] - 1) * given.stride[i] * element;
+      if (!sane || extent > kMaxBytes) fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s spans more than 2^60 bytes", fn, name);
     }
   }
-  __int128 elements = 1;
-  for (int i = 0; i < given.ndim && !empty; ++i) {
-    elements *= given.shape[i];
-    if (elements > kMaxBytes) fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s has more than 2^60 elements", fn, name);
+  __int128 held = element;  // bounded in tensors without elements too, so that no product of extents overflows
+  for (int i = 0; i < given.ndim; ++i) {
+    held *= given.shape[i] > 0 ? given.shape[i] : 1;
+    if (held > kMaxBytes) fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s holds more than 2^60 bytes", fn, name);
   }
   if (check.pointers_matter() && !empty) {
     if (given.data == nullptr) check.invalid("%s.data is null", name);

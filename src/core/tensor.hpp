@@ -21,12 +21,10 @@ struct Tensor {
 
   bool present() const { return ndim != 0; }
 
-  int64_t elements() const {
+  // Of one index of the dimensions before `first`.
+  int64_t elements(int first = 0) const {
     int64_t n = 1;
-    for (int i = 0; i < ndim; ++i) {
-      if (shape[i] == 0) return 0;
-    }
-    for (int i = 0; i < ndim; ++i) n *= shape[i];  // at most 2^60 where no extent is 0
+    for (int i = first; i < ndim; ++i) n *= shape[i];  // Arg bounds every product of extents
     return n;
   }
 

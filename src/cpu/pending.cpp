@@ -7,11 +7,6 @@ namespace {
 [[noreturn]] void pending() { fail(VKV_ERROR_NOT_SUPPORTED, "this op is not on the CPU backend yet"); }
 }  // namespace
 
-std::size_t plan_paged_attention(const Context&, const PagedAttention&) { pending(); }
-void run(const Context&, const PagedAttention&, vkv_stream) { pending(); }
 void run(const Context&, const MergeAttnStates&, vkv_stream) { pending(); }
-void run(const Context&, const ReshapeAndCache&, vkv_stream) { pending(); }
-void run(const Context&, const GatherAndMaybeDequantCache&, vkv_stream) { pending(); }
-void run(const Context&, const CpGatherCache&, vkv_stream) { pending(); }
 
 }  // namespace vkv::cpu

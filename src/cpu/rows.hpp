@@ -23,6 +23,9 @@ struct RowKernels {
   using Rotate = void (*)(void* row, const void* cos_sin, int64_t n);
   // Groups of 16 elements of f16|bf16 as NVFP4: 8 data bytes and 1 scale byte each, in order.
   using QuantizeNvfp4 = void (*)(const void* src, void* data, void* scales, int64_t groups, float scale);
+  // Element j of row i, rows `in_pitch` bytes apart, becomes element i of row j, rows `out_pitch` bytes apart.
+  using Transpose = void (*)(const void* in, int64_t in_pitch, int64_t rows, int64_t columns, void* out,
+                             int64_t out_pitch);
 
   // Entry for a dtype (pair); the dtypes must be of the kinds named above.
   Quantize quantize(vkv_dtype from, vkv_dtype to) const { return quantize_[float_index(from)][fp8_index(to)]; }
@@ -32,6 +35,8 @@ struct RowKernels {
   Narrow narrow(vkv_dtype to) const { return narrow_[float_index(to)]; }
   Rotate rotate(vkv_dtype dtype, bool neox) const { return rotate_[float_index(dtype)][neox ? 0 : 1]; }
   QuantizeNvfp4 quantize_nvfp4(vkv_dtype from) const { return quantize_nvfp4_[float_index(from)]; }
+  // Elements of 1, 2 or 4 bytes.
+  Transpose transpose(int64_t size) const { return transpose_[size / 2]; }
 
   Quantize quantize_[3][2];
   Dequantize dequantize_[2][3];
@@ -39,6 +44,7 @@ struct RowKernels {
   Widen widen_[3];
   Narrow narrow_[3];
   QuantizeNvfp4 quantize_nvfp4_[2];
+  Transpose transpose_[3];
   Rotate rotate_[3][2];
 
  private:

@@ -2,6 +2,8 @@
 #include "ops/reshape_and_cache_flash.hpp"
 
 #include "core/entry.hpp"
+#include "ops/new_tokens.hpp"
+#include "ops/nvfp4.hpp"
 
 namespace vkv {
 namespace {
@@ -12,37 +14,10 @@ struct Op {
   static constexpr uint32_t size_v1 = 800, flags = 0;
   static constexpr auto row = &Backend::reshape_and_cache_flash;
 
-  // The rows of an NVFP4 block lie in the order of the strides: by tokens, or by heads.
-  static void check_nvfp4_strides(const Check& check, const char* name, const Tensor& cache) {
-    const int64_t tokens = cache.shape[1], heads = cache.shape[2], f = cache.shape[3];
-    const auto strides_are = [&](int64_t token, int64_t head) {
-      return (tokens <= 1 || cache.stride[1] == token) && (heads <= 1 || cache.stride[2] == head);
-    };
-    if (strides_are(heads * f, f) || strides_are(f, tokens * f)) return;
-    check.invalid(
-        "%s.stride[1] and [2] are %lld and %lld, expected %lld and %lld (token-major) or %lld and %lld (head-major)",
-        name, static_cast<long long>(cache.stride[1]), static_cast<long long>(cache.stride[2]),
-        static_cast<long long>(heads * f), static_cast<long long>(f), static_cast<long long>(f),
-        static_cast<long long>(tokens * f));
-  }
-
   static ReshapeAndCacheFlash check(const Params& p, const Check& check) {
     ReshapeAndCacheFlash q{};
     check.zero("reserved0", p.reserved0);
-    q.slot_mapping = check.tensor("slot_mapping", p.slot_mapping).rank(1).dtype({VKV_DTYPE_I64});
-    q.num_tokens = q.slot_mapping.shape[0];
-    Arg key = check.tensor("key", p.key);
-    q.key = key.rank(3).dtype(kFloats).dim_at_least(0, q.num_tokens, "slot_mapping.shape[0]").packed_from(2);
-    q.num_heads = q.key.shape[1];
-    q.head_dim = q.key.shape[2];
-    q.value = check.tensor("value", p.value)
-                  .rank(3)
-                  .dtype_is(q.key.dtype, "key.dtype")
-                  .dim_at_least(0, q.num_tokens, "slot_mapping.shape[0]")
-                  .dim(1, q.num_heads, "key.shape[1]")
-                  .dim(2, q.head_dim, "key.shape[2]")
-                  .packed_from(2);
-
+    Arg key = check_new_tokens(check, p, q);
     Arg key_cache = check.tensor("key_cache", p.key_cache);
     key_cache.rank(4).dtype({q.key.dtype, VKV_DTYPE_FP8_E4M3, VKV_DTYPE_FP8_E5M2, VKV_DTYPE_NVFP4});
     const bool nvfp4 = key_cache.get().dtype == VKV_DTYPE_NVFP4;
@@ -85,11 +60,7 @@ struct Op {
       key.dim_multiple_of(2, 64, "nvfp4_v_scales is swizzled");
       key_cache.dim_multiple_of(1, 4, "nvfp4_v_scales is swizzled");
     }
-    check.not_same("key_cache", q.key_cache, "key", q.key);
-    check.not_same("key_cache", q.key_cache, "value", q.value);
-    check.not_same("value_cache", q.value_cache, "key", q.key);
-    check.not_same("value_cache", q.value_cache, "value", q.value);
-    check.not_same("value_cache", q.value_cache, "key_cache", q.key_cache);
+    check_caches_apart(check, q);
     return q;
   }
 };

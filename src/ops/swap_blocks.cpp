@@ -4,11 +4,7 @@
 namespace vkv {
 namespace {
 
-// Of a pool that is packed after its first dimension.
-int64_t bytes_of_a_block(const Tensor& pool) {
-  const int64_t elements = pool.ndim > 1 ? pool.shape[1] * pool.stride[1] : 1;
-  return elements * element_size(pool.dtype);
-}
+int64_t bytes_of_a_block(const Tensor& pool) { return pool.elements(1) * element_size(pool.dtype); }
 
 void check_mapping(const SwapBlocks& s, const Check& check) {
   for (int64_t i = 0; i < s.num_pairs; ++i) {

@@ -1,5 +1,5 @@
 # Frozen headers are as they were frozen. Argument: SOURCES (this folder).
-cmake_minimum_required(VERSION 3.24)
+cmake_minimum_required(VERSION 3.22)
 
 file(GLOB frozen ${SOURCES}/v*_*/vkv.h)
 if(NOT frozen)

@@ -1,6 +1,6 @@
 # Compiles the header's small clients as every C and C++ version it promises, with every compiler of this machine, all
 # warnings being errors. Arguments: INCLUDE, SOURCES (this folder), CUDA_INCLUDE (may be empty).
-cmake_minimum_required(VERSION 3.24)
+cmake_minimum_required(VERSION 3.22)
 
 set(strict -Wall -Wextra -Wpedantic -Wpadded -Werror -fsyntax-only -I${INCLUDE})
 # Off: notes about older standards than the one compiled for, and about pointer arithmetic that every C program does.

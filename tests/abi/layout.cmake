@@ -1,6 +1,6 @@
 # The layout dump is sound JSON, its fields tile every struct, and it names every struct and constant of the header.
 # Arguments: DUMP (the program), INCLUDE (folder of vkv.h).
-cmake_minimum_required(VERSION 3.24)
+cmake_minimum_required(VERSION 3.22)
 
 execute_process(COMMAND ${DUMP} OUTPUT_VARIABLE json ERROR_VARIABLE text RESULT_VARIABLE result)
 if(NOT result EQUAL 0)

@@ -2,24 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "support/array.hpp"
+#include "cases/flash_caches.hpp"
+#include "cases/new_tokens.hpp"
 
 namespace cases {
-
-enum class FlashLayout {
-  nhd,         // block, token, head
-  hnd,         // block, head, token
-  one_tensor,  // K and V blocks in turn: [num_blocks, 2, block_size, heads, dim]
-  packed,      // K and V of each head side by side: head stride 2 * dim
-  apart        // K by tokens, V by heads, each with gaps of its own
-};
-
-enum class Scales { absent, one, per_head };
 
 struct ReshapeAndCacheFlash {
   std::string name;
@@ -88,82 +77,20 @@ inline std::vector<ReshapeAndCacheFlash> reshape_and_cache_flash() {
   return all;
 }
 
-// A token's slot of each kind: some of `capacity`, each at most once, and negative ones.
-inline std::vector<int64_t> random_slots(int64_t tokens, int64_t capacity, support::Random& random) {
-  std::vector<int64_t> free(static_cast<std::size_t>(capacity));
-  for (std::size_t i = 0; i < free.size(); ++i) free[i] = static_cast<int64_t>(i);
-  for (std::size_t i = free.size(); i > 1; --i) {
-    std::swap(free[i - 1], free[static_cast<std::size_t>(random.integer(0, static_cast<int64_t>(i) - 1))]);
-  }
-  free.resize(static_cast<std::size_t>(tokens));
-  for (int64_t& slot : free) {
-    if (random.integer(0, 5) == 0) slot = random.integer(0, 1) == 0 ? -1 : std::numeric_limits<int64_t>::min() + slot;
-  }
-  return free;
-}
-
-// A scale tensor with positive values, different for each call.
-inline support::Array random_scale(const support::Device& device, Scales scales, int64_t heads,
-                                   support::Random& random) {
-  if (scales == Scales::absent || (scales == Scales::per_head && heads == 0)) return {};
-  support::Array scale(device, VKV_DTYPE_F32, {scales == Scales::one ? 1 : heads});
-  for (int64_t i = 0; i < scale.size(); ++i) scale.set(i, random.uniform(0.005, 0.05));
-  scale.upload();
-  return scale;
-}
-
-// Plane `i` of an array's first dimension.
-inline vkv_tensor plane(const support::Array& array, int64_t i) {
-  vkv_tensor t = array.view();
-  t.data = static_cast<char*>(t.data) + i * t.stride[0] * support::element_size(t.dtype);
-  --t.ndim;
-  std::copy(t.shape + 1, t.shape + VKV_MAX_DIMS, t.shape);
-  std::copy(t.stride + 1, t.stride + VKV_MAX_DIMS, t.stride);
-  return t;
-}
-
 // The tensors of one case, filled, and the params that name them.
-struct ReshapeAndCacheFlashProblem {
+struct ReshapeAndCacheFlashProblem : NewTokens {
   ReshapeAndCacheFlash c;
   int64_t num_blocks;
-  support::Array key, value, slots, k_scale, v_scale;
-  // [planes, num_blocks, block_size, heads, dim or nvfp4 bytes]: K and V in two arrays of one plane, or in one of two.
-  std::vector<support::Array> caches;
+  std::vector<support::Array> caches;  // see flash_caches()
 
   ReshapeAndCacheFlashProblem(const support::Device& device, const ReshapeAndCacheFlash& given, support::Random& random)
-      : c(given), num_blocks(c.tokens / c.block_size + 3),
-        key(device, c.dtype, {c.tokens + c.padding, c.heads, c.dim},
-            c.strided_input ? support::Shape{c.heads * (c.dim + 2) + 4, c.dim + 2, 1} : support::Shape{}, c.offset),
-        value(device, c.dtype, {c.tokens + c.padding, c.heads, c.dim},
-              c.strided_input ? support::Shape{3 * c.heads * c.dim, c.dim, 1} : support::Shape{}, c.offset),
-        slots(device, VKV_DTYPE_I64, {c.tokens}), k_scale(random_scale(device, c.scales, c.heads, random)),
-        v_scale(random_scale(device, c.scales, c.heads, random)) {
-    const bool nvfp4 = c.cache_dtype == VKV_DTYPE_NVFP4;
-    const int64_t b = c.block_size, h = std::max<int64_t>(c.heads, 1), f = std::max<int64_t>(row(), 1);
-    const auto add = [&](int64_t planes, const support::Shape& strides) {
-      caches.emplace_back(device, c.cache_dtype, support::Shape{planes, num_blocks, b, c.heads, row()}, strides,
-                          c.offset);
-      caches.back().fill_bits(random);
-    };
-    const int64_t gap = nvfp4 ? 0 : 3;  // inside a block; NVFP4 has no room for it
-    switch (c.layout) {
-      case FlashLayout::nhd:
-        for (int i = 0; i < 2; ++i) add(1, {0, b * h * f, h * f, f, 1});
-        break;
-      case FlashLayout::hnd:
-        for (int i = 0; i < 2; ++i) add(1, {0, b * h * f, f, b * f, 1});
-        break;
-      case FlashLayout::one_tensor: add(2, {b * h * f, 2 * b * h * f, h * f, f, 1}); break;
-      case FlashLayout::packed: add(2, {f, 2 * b * h * f, 2 * h * f, 2 * f, 1}); break;
-      case FlashLayout::apart:
-        add(1, {0, b * h * (f + gap) + 7, h * (f + gap), f + gap, 1});
-        add(1, {0, b * h * (f + 2 * gap) + 9, f + 2 * gap, b * (f + 2 * gap), 1});
-        break;
-    }
-    key.fill_bits(random);
-    value.fill_bits(random);
-    slots.fill_integers(random_slots(c.tokens, num_blocks * b, random));
+      : NewTokens(device, given, blocks_for(given) * given.block_size, random), c(given),
+        num_blocks(blocks_for(given)),
+        caches(flash_caches(device, c.cache_dtype, c.layout, num_blocks, c.block_size, c.heads, row(), c.offset)) {
+    for (support::Array& cache : caches) cache.fill_bits(random);
   }
+
+  static int64_t blocks_for(const ReshapeAndCacheFlash& c) { return c.tokens / c.block_size + 3; }
 
   int64_t row() const { return c.cache_dtype == VKV_DTYPE_NVFP4 ? c.dim / 2 + c.dim / 16 : c.dim; }
   support::Array& key_cache() { return caches.front(); }
@@ -173,13 +100,9 @@ struct ReshapeAndCacheFlashProblem {
 
   vkv_reshape_and_cache_flash_params params() const {
     vkv_reshape_and_cache_flash_params p = VKV_INIT(vkv_reshape_and_cache_flash_params);
-    p.key = key.view();
-    p.value = value.view();
+    name_in(p);
     p.key_cache = plane(caches.front(), 0);
     p.value_cache = plane(caches.back(), value_plane());
-    p.slot_mapping = slots.view();
-    p.k_scale = k_scale.view();
-    p.v_scale = v_scale.view();
     p.nvfp4_v_scales = c.nvfp4_v_scales;
     return p;
   }

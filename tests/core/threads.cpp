@@ -1,8 +1,4 @@
 // Threads: one context shared by many, contexts that come and go side by side, messages and reports that do not mix.
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <functional>
 #include <string>
@@ -114,28 +110,3 @@ TEST_CASE("each thread has its own message") {
   }) == 0);
   CHECK(vkv_last_error_message() == before);
 }
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they reserve more than any limit on memory
-TEST_CASE("where the system gives no more threads, a context works with those that started") {
-  const Job job = jobs().front();
-  const Bytes alone = job(support::cpu_context(1).get());
-  const pid_t child = fork();
-  if (child == 0) {
-    const rlimit limit{1u << 30, 1u << 30};  // room for about a hundred stacks of 8 MiB
-    vkv_context_params params = VKV_INIT(vkv_context_params);
-    params.backend = VKV_BACKEND_CPU;
-    params.num_threads = 1024;
-    vkv_context* ctx = nullptr;
-    vkv_context_info info = VKV_INIT(vkv_context_info);
-    const bool good = setrlimit(RLIMIT_AS, &limit) == 0 && vkv_context_create(&params, &ctx) == VKV_OK &&
-                      vkv_context_get_info(ctx, &info) == VKV_OK && info.num_threads > 1 && info.num_threads < 1024 &&
-                      job(ctx) == alone;
-    vkv_context_destroy(ctx);
-    _exit(good ? 0 : 1);
-  }
-  int status = -1;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
-}
-#endif

@@ -7,6 +7,7 @@
 
 #include "support/catch.hpp"
 #include "support/compare.hpp"
+#include "support/expect_report.hpp"
 #include "support/reference/concat_and_cache_mla.hpp"
 #include "support/refusal.hpp"
 
@@ -163,13 +164,7 @@ TEST_CASE("concat_and_cache_mla skips and reports slots past the cache") {
         problem.slot_mapping.set_bits(token, static_cast<uint64_t>(planted[i]));
         problem.slot_mapping.upload();
         check(device, problem);
-        const vkv_device_report report = support::take_report(device);
-        CHECK(report.op == VKV_OP_CONCAT_AND_CACHE_MLA);
-        CHECK(report.what == VKV_REPORT_SLOT);
-        CHECK(report.count == 1);
-        CHECK(report.index == token);
-        CHECK(report.value == planted[i]);
-        CHECK(report.limit == capacity);
+        support::expect_report(device, VKV_OP_CONCAT_AND_CACHE_MLA, VKV_REPORT_SLOT, 1, token, planted[i], capacity);
         problem.slot_mapping.set_bits(token, static_cast<uint64_t>(-7));  // leave room for the next
       }
       CHECK(support::take_report(device).count == 0);

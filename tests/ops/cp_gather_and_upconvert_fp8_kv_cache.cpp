@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "support/compare.hpp"
+#include "support/expect_report.hpp"
 #include "support/reference/cp_gather_and_upconvert_fp8_kv_cache.hpp"
 #include "support/refusal.hpp"
 
@@ -14,6 +15,8 @@ using support::Device;
 using support::Random;
 
 namespace {
+
+constexpr int32_t kOp = VKV_OP_CP_GATHER_AND_UPCONVERT_FP8_KV_CACHE;
 
 // Runs the op, compares every byte of dst, guards and gaps included, and returns the rows that lie nowhere in the cache.
 int64_t check(const Device& device, CpGatherAndUpconvertFp8KvCacheProblem& problem) {
@@ -29,16 +32,6 @@ int64_t check(const Device& device, CpGatherAndUpconvertFp8KvCacheProblem& probl
   problem.dst.unify_nans(512);
   CHECK(support::first_difference(problem.dst.image(), want) == -1);
   return absent;
-}
-
-void check_report(const Device& device, int32_t what, int64_t count, int64_t index, int64_t value, int64_t limit) {
-  const vkv_device_report report = support::take_report(device);
-  CHECK(report.op == VKV_OP_CP_GATHER_AND_UPCONVERT_FP8_KV_CACHE);
-  CHECK(report.what == what);
-  CHECK(report.count == static_cast<uint64_t>(count));
-  CHECK(report.index == index);
-  CHECK(report.value == value);
-  CHECK(report.limit == limit);
 }
 
 }  // namespace
@@ -119,20 +112,20 @@ TEST_CASE("cp_gather_and_upconvert_fp8_kv_cache: rows that lie nowhere become ze
       problem.ragged.block_table.set_bits({1, 2}, static_cast<uint64_t>(id));  // tokens 8 to 11 of sequence 1
       problem.ragged.block_table.upload();
       CHECK(check(device, problem) == 4);
-      check_report(device, VKV_REPORT_BLOCK_ID, 4, problem.ragged.block_table.position({1, 2}), id, 7);
+      support::expect_report(device, kOp, VKV_REPORT_BLOCK_ID, 4, problem.ragged.block_table.position({1, 2}), id, 7);
     }
     {
       Random random(1500);
       CpGatherAndUpconvertFp8KvCacheProblem problem(device, {"", VKV_DTYPE_BF16, {{5, 11, 3}, 4, {2, 5, 0}, 0, 0, 7, 3}}, random);
       CHECK(check(device, problem) == 4);  // tokens 12 to 15 of sequence 1
-      check_report(device, VKV_REPORT_TABLE_COLUMN, 4, 1, 3, 3);
+      support::expect_report(device, kOp, VKV_REPORT_TABLE_COLUMN, 4, 1, 3, 3);
     }
     for (int64_t start : {int64_t{-1}, -int64_t{2147483648}}) {
       Random random(1600);
       CpGatherAndUpconvertFp8KvCacheProblem problem(device, {"", VKV_DTYPE_BF16, {{5, 11, 3}, 4, {0, 0, 0}}}, random);
       problem.ragged.seq_starts.fill_integers({0, start, 0});
       CHECK(check(device, problem) == 11);
-      check_report(device, VKV_REPORT_POSITION, 11, 1, start, int64_t{1} << 31);
+      support::expect_report(device, kOp, VKV_REPORT_POSITION, 11, 1, start, int64_t{1} << 31);
     }
     {
       Random random(1700);
@@ -164,13 +157,10 @@ TEST_CASE("cp_gather_and_upconvert_fp8_kv_cache: starts out of order or past the
       problem.ragged.offsets.fill_integers(planted.starts);
       const auto params = problem.params();
       VKV_CHECK_OK(vkv_cp_gather_and_upconvert_fp8_kv_cache(device.ctx, &params, device.stream));
-      const vkv_device_report report = support::take_report(device);
-      CHECK(report.count > 0);
       if (planted.limit != 0) {
-        CHECK(report.what == VKV_REPORT_OFFSET);
-        CHECK(report.index == planted.index);
-        CHECK(report.value == planted.value);
-        CHECK(report.limit == planted.limit);
+        support::expect_report(device, kOp, VKV_REPORT_OFFSET, 1, planted.index, planted.value, planted.limit);
+      } else {
+        CHECK(support::take_report(device).count > 0);
       }
       problem.dst.download();
       CHECK(problem.dst.intact());

@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/compare.hpp"
+#include "support/expect_report.hpp"
 #include "support/reference/cp_gather_indexer_k_quant_cache.hpp"
 #include "support/refusal.hpp"
 
@@ -13,6 +14,8 @@ using support::Device;
 using support::Random;
 
 namespace {
+
+constexpr int32_t kOp = VKV_OP_CP_GATHER_INDEXER_K_QUANT_CACHE;
 
 // Runs the op, compares every byte of both outputs, guards and gaps included, and returns the rows that lie nowhere.
 int64_t check(const Device& device, CpGatherIndexerKQuantCacheProblem& problem) {
@@ -28,16 +31,6 @@ int64_t check(const Device& device, CpGatherIndexerKQuantCacheProblem& problem) 
     CHECK(support::first_difference(array->image(), want) == -1);
   }
   return absent;
-}
-
-void check_report(const Device& device, int32_t what, int64_t count, int64_t index, int64_t value, int64_t limit) {
-  const vkv_device_report report = support::take_report(device);
-  CHECK(report.op == VKV_OP_CP_GATHER_INDEXER_K_QUANT_CACHE);
-  CHECK(report.what == what);
-  CHECK(report.count == static_cast<uint64_t>(count));
-  CHECK(report.index == index);
-  CHECK(report.value == value);
-  CHECK(report.limit == limit);
 }
 
 }  // namespace
@@ -64,12 +57,12 @@ TEST_CASE("cp_gather_indexer_k_quant_cache: rows with a bad block id or past the
       problem.ragged.block_table.set_bits({1, 2}, static_cast<uint64_t>(id));  // tokens 16 to 23 of sequence 1
       problem.ragged.block_table.upload();
       CHECK(check(device, problem) == 8);
-      check_report(device, VKV_REPORT_BLOCK_ID, 8, problem.ragged.block_table.position({1, 2}), id, 7);
+      support::expect_report(device, kOp, VKV_REPORT_BLOCK_ID, 8, problem.ragged.block_table.position({1, 2}), id, 7);
     }
     Random random(1500);
     CpGatherIndexerKQuantCacheProblem problem(device, {"", {{5, 30, 9}, 8, {}, 0, 0, 7, 3}, 64, 2}, random);
     CHECK(check(device, problem) == 6);  // tokens 24 to 29 of sequence 1
-    check_report(device, VKV_REPORT_TABLE_COLUMN, 6, 1, 3, 3);
+    support::expect_report(device, kOp, VKV_REPORT_TABLE_COLUMN, 6, 1, 3, 3);
   }
 }
 
@@ -90,13 +83,10 @@ TEST_CASE("cp_gather_indexer_k_quant_cache: offsets out of order or past the buf
       problem.ragged.offsets.fill_integers(planted.offsets);
       const auto params = problem.params();
       VKV_CHECK_OK(vkv_cp_gather_indexer_k_quant_cache(device.ctx, &params, device.stream));
-      const vkv_device_report report = support::take_report(device);
-      CHECK(report.count > 0);
       if (planted.limit != 0) {
-        CHECK(report.what == VKV_REPORT_OFFSET);
-        CHECK(report.index == planted.index);
-        CHECK(report.value == planted.value);
-        CHECK(report.limit == planted.limit);
+        support::expect_report(device, kOp, VKV_REPORT_OFFSET, 1, planted.index, planted.value, planted.limit);
+      } else {
+        CHECK(support::take_report(device).count > 0);
       }
       problem.dst_k.download();
       problem.dst_scale.download();
@@ -108,7 +98,7 @@ TEST_CASE("cp_gather_indexer_k_quant_cache: offsets out of order or past the buf
     CpGatherIndexerKQuantCacheProblem problem(device, {"", {{5, 4, 11}, 8}, 64, 2}, random);
     problem.ragged.offsets.fill_integers({0, 5, 9, 23});
     CHECK(check(device, problem) == 0);
-    check_report(device, VKV_REPORT_OFFSET, 1, 3, 23, 21);
+    support::expect_report(device, kOp, VKV_REPORT_OFFSET, 1, 3, 23, 21);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "support/compare.hpp"
+#include "support/expect_report.hpp"
 #include "support/reference/indexer_k_quant_and_cache.hpp"
 #include "support/refusal.hpp"
 
@@ -103,13 +104,7 @@ TEST_CASE("indexer_k_quant_and_cache skips and reports slots past the cache") {
       problem.slot_mapping.set_bits(17, static_cast<uint64_t>(slot));
       problem.slot_mapping.upload();
       check(device, problem);
-      const vkv_device_report report = support::take_report(device);
-      CHECK(report.op == VKV_OP_INDEXER_K_QUANT_AND_CACHE);
-      CHECK(report.what == VKV_REPORT_SLOT);
-      CHECK(report.count == 1);
-      CHECK(report.index == 17);
-      CHECK(report.value == slot);
-      CHECK(report.limit == kCapacity);
+      support::expect_report(device, VKV_OP_INDEXER_K_QUANT_AND_CACHE, VKV_REPORT_SLOT, 1, 17, slot, kCapacity);
     }
   }
 }

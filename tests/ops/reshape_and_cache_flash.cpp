@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/bad_slots.hpp"
 #include "support/catch.hpp"
 #include "support/compare.hpp"
 #include "support/lazy_memory.hpp"
@@ -264,29 +265,8 @@ TEST_CASE("reshape_and_cache_flash skips and reports slots past the cache") {
       CAPTURE(device.name, cache, support::process_seed());
       Random random(3000);
       ReshapeAndCacheFlashProblem problem(device, {"", VKV_DTYPE_BF16, cache, 300, 8, 64}, random);
-      const int64_t capacity = problem.num_blocks * problem.c.block_size;
-      const std::vector<std::pair<int64_t, int64_t>> planted = {
-          {0, capacity},     {17, capacity + 1},      {100, 2147483647},
-          {101, 4294967296}, {250, int64_t{1} << 62}, {299, std::numeric_limits<int64_t>::max()}};
-      const auto plant = [&](const std::pair<int64_t, int64_t>& bad) {
-        problem.slots.set_bits(bad.first, static_cast<uint64_t>(bad.second));
-        problem.slots.upload();
-      };
-      plant(planted.front());
-      check(device, problem);
-      vkv_device_report report = support::take_report(device);
-      CHECK(report.count == 1);
-      CHECK(report.op == VKV_OP_RESHAPE_AND_CACHE_FLASH);
-      CHECK(report.what == VKV_REPORT_SLOT);
-      CHECK(report.index == 0);
-      CHECK(report.value == capacity);
-      CHECK(report.limit == capacity);
-      for (const auto& bad : planted) plant(bad);
-      check(device, problem);
-      report = support::take_report(device);
-      CHECK(report.count == planted.size());
-      CHECK(report.limit == capacity);
-      CHECK(std::count(planted.begin(), planted.end(), std::make_pair(report.index, report.value)) == 1);
+      check_bad_slots(device, VKV_OP_RESHAPE_AND_CACHE_FLASH, problem.slots, problem.num_blocks * problem.c.block_size,
+                      [&] { check(device, problem); });
     }
   }
 }

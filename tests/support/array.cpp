@@ -1,5 +1,6 @@
 #include "support/array.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -29,8 +30,12 @@ Array::Array(const Device& device, vkv_dtype dtype, Shape shape, Shape stride, i
   image_.resize(static_cast<std::size_t>(base_ + (size() > 0 ? extent * element : 0) + kGuardBytes));
   element_.assign(image_.size(), false);
   for (std::size_t i = 0; i < image_.size(); ++i) image_[i] = guard_byte(i);
-  for (int64_t i = 0; i < size(); ++i) {
-    for (int64_t b = 0; b < element; ++b) element_[static_cast<std::size_t>(base_ + this->offset(i) * element + b)] = true;
+  const int64_t run = shape_.empty() ? 1 : shape_.back(), step = shape_.empty() ? 0 : stride_.back();
+  for (int64_t i = 0; i < size(); i += run) {
+    const int64_t first = this->offset(i);
+    for (int64_t k = 0; k < run; ++k) {
+      std::fill_n(element_.begin() + base_ + (first + k * step) * element, element, true);
+    }
   }
   device_ = memory_->allocate(image_.size());
   upload();

@@ -77,7 +77,7 @@ TEST_CASE("bench: a sample of slots has every token of its blocks") {
 }
 
 TEST_CASE("bench: every verification passes after a call and fails without one") {
-  constexpr int64_t kSmall = 3 << 20;  // bytes, to keep the test short
+  constexpr int64_t kSmall = 5 << 20;  // bytes, to keep the test short
   const support::Device& device = support::devices().front();
   std::string op;
   for (const bench::Case& c : bench::all_cases()) {

@@ -12,12 +12,14 @@ namespace vkv::cpu::VKV_ISA {
 inline float as_float(uint32_t bits) { return __builtin_bit_cast(float, bits); }
 inline uint32_t as_bits(float value) { return __builtin_bit_cast(uint32_t, value); }
 
-// Tags: storage type, decode to float32 (exact), encode from float32 (nearest even).
+// Tags: storage type, decode to float32 (exact), encode from float32 (nearest even), and rounded, which is decode(encode())
+// without leaving 32-bit lanes.
 struct F32 {
   using Storage = float;
   static constexpr vkv_dtype dtype = VKV_DTYPE_F32;
   static float decode(float x) { return x; }
   static float encode(float x) { return x; }
+  static float rounded(float x) { return x; }
 };
 
 struct BF16 {
@@ -29,6 +31,11 @@ struct BF16 {
     const uint32_t rounded = (u + 0x7FFFu + ((u >> 16) & 1u)) >> 16;
     const uint32_t nan = (u >> 16) | 0x40u;
     return static_cast<uint16_t>((u & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded);
+  }
+  static float rounded(float x) {
+    const uint32_t u = as_bits(x);
+    const uint32_t number = u + 0x7FFFu + ((u >> 16) & 1u), nan = u | 0x400000u;
+    return as_float((static_cast<int32_t>(u & 0x7FFFFFFFu) > 0x7F800000 ? nan : number) & 0xFFFF0000u);
   }
 };
 
@@ -60,6 +67,17 @@ struct F16 {
     out = magnitude >= 0x477FF000u ? 0x7C00u : out;
     out = magnitude > 0x7F800000u ? 0x7E00u : out;
     return static_cast<uint16_t>(sign | out);
+  }
+  static float rounded(float x) {
+    const uint32_t u = as_bits(x), sign = u & 0x80000000u;
+    const auto magnitude = static_cast<int32_t>(u & 0x7FFFFFFFu);
+    // 2^13 times the number's power of two (at least 2^-14) leaves room for 10 bits behind the leading one.
+    const int32_t power = magnitude & 0x7F800000, least = 0x38800000, step = power > least ? power : least;
+    const float unit = as_float(static_cast<uint32_t>(step) + (13u << 23));
+    int32_t out = static_cast<int32_t>(as_bits((as_float(static_cast<uint32_t>(magnitude)) + unit) - unit));
+    out = magnitude >= 0x477FF000 ? 0x7F800000 : out;
+    out = magnitude > 0x7F800000 ? 0x7FC00000 : out;
+    return as_float(sign | static_cast<uint32_t>(out));
   }
 };
 

@@ -103,24 +103,72 @@ void narrow(const float* src, void* dst, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = To::encode(src[i]);
 }
 
-// x * c + y * s. float32 products of f16 and bf16 are exact, and their float32 sums round again without harm (24 bits are
-// at least 2 * 11 + 2), so encode() makes each step's one rounding.
-template <class T>
-typename T::Storage dot2(float x, float c, float y, float s) {
-  return T::encode(T::decode(T::encode(x * c)) + T::decode(T::encode(y * s)));
-}
-
+// A pair (x, y) becomes (x * c - y * s, y * c + x * s). float32 products of f16 and bf16 are exact, and their float32 sums
+// round again without harm (24 bits are at least 2 * 11 + 2), so each step is rounded once in effect.
 template <class T, bool kNeox>
 void rotate(void* row, const void* cos_sin, int64_t n) {
   const int64_t half = n / 2, pair = kNeox ? 1 : 2;
-  auto* __restrict x = static_cast<typename T::Storage*>(row);
-  auto* __restrict y = x + (kNeox ? half : 1);
-  const auto* __restrict cosines = static_cast<const typename T::Storage*>(cos_sin);
-  const auto* __restrict sines = cosines + half;
-  for (int64_t i = 0; i < half; ++i) {
-    const float a = T::decode(x[pair * i]), b = T::decode(y[pair * i]), c = T::decode(cosines[i]), s = T::decode(sines[i]);
-    x[pair * i] = dot2<T>(a, c, -b, s);
-    y[pair * i] = dot2<T>(b, c, a, s);
+  auto* x = static_cast<typename T::Storage*>(row);
+  auto* y = x + (kNeox ? half : 1);
+  const auto* cosines = static_cast<const typename T::Storage*>(cos_sin);
+  const auto* sines = cosines + half;
+  constexpr int64_t kChunk = 64;
+  for (int64_t first = 0; first < half; first += kChunk) {
+    const int64_t count = half - first < kChunk ? half - first : kChunk;
+    float turned_x[kChunk], turned_y[kChunk];
+    for (int64_t i = 0; i < count; ++i) {
+      const float a = T::decode(x[pair * (first + i)]), b = T::decode(y[pair * (first + i)]);
+      const float c = T::decode(cosines[first + i]), s = T::decode(sines[first + i]);
+      turned_x[i] = T::rounded(a * c) - T::rounded(b * s);
+      turned_y[i] = T::rounded(b * c) + T::rounded(a * s);
+    }
+    for (int64_t i = 0; i < count; ++i) x[pair * (first + i)] = T::encode(turned_x[i]);
+    for (int64_t i = 0; i < count; ++i) y[pair * (first + i)] = T::encode(turned_y[i]);
+  }
+}
+
+// out = a[0], b[0], a[1], b[1], ...
+template <class T>
+void zip(const T* a, const T* b, int64_t n, T* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    out[2 * i] = a[i];
+    out[2 * i + 1] = b[i];
+  }
+}
+
+template <class T>
+const T* row_of(const void* rows, int64_t i, int64_t pitch) {
+  return reinterpret_cast<const T*>(static_cast<const char*>(rows) + i * pitch);
+}
+
+// 16 rows are zipped in four rounds, each row with the one half of them further: row i with i + 8, then i + 4, i + 2, i
+// + 1.
+template <class T>
+void transpose_16(const void* in, int64_t in_pitch, int64_t columns, char* out, int64_t out_pitch) {
+  constexpr int64_t kRows = 16, kMost = 64;
+  T a[kRows * kMost], b[kRows * kMost];
+  for (int64_t begin = 0; begin < columns; begin += kMost) {
+    const int64_t n = columns - begin < kMost ? columns - begin : kMost;
+    for (int64_t i = 0; i < 8; ++i) {
+      zip(row_of<T>(in, i, in_pitch) + begin, row_of<T>(in, i + 8, in_pitch) + begin, n, a + i * 2 * n);
+    }
+    for (int64_t i = 0; i < 4; ++i) zip(a + i * 2 * n, a + (i + 4) * 2 * n, 2 * n, b + i * 4 * n);
+    for (int64_t i = 0; i < 2; ++i) zip(b + i * 4 * n, b + (i + 2) * 4 * n, 4 * n, a + i * 8 * n);
+    zip(a, a + 8 * n, 8 * n, b);
+    for (int64_t j = 0; j < n; ++j) __builtin_memcpy(out + (begin + j) * out_pitch, b + j * kRows, kRows * sizeof(T));
+  }
+}
+
+template <class T>
+void transpose(const void* in, int64_t in_pitch, int64_t rows, int64_t columns, void* out, int64_t out_pitch) {
+  auto* to = static_cast<char*>(out);
+  int64_t i = 0;
+  for (; i + 16 <= rows; i += 16) {
+    transpose_16<T>(row_of<T>(in, i, in_pitch), in_pitch, columns, to + i * static_cast<int64_t>(sizeof(T)), out_pitch);
+  }
+  for (; i < rows; ++i) {
+    const T* from = row_of<T>(in, i, in_pitch);
+    for (int64_t j = 0; j < columns; ++j) reinterpret_cast<T*>(to + j * out_pitch)[i] = from[j];
   }
 }
 
@@ -137,6 +185,7 @@ const RowKernels kRowKernels = {
     {widen<F16>, widen<BF16>, widen<F32>},
     {narrow<F16>, narrow<BF16>, narrow<F32>},
     {quantize_nvfp4<F16>, quantize_nvfp4<BF16>},
+    {transpose<uint8_t>, transpose<uint16_t>, transpose<uint32_t>},
     {{rotate<F16, true>, rotate<F16, false>},
      {rotate<BF16, true>, rotate<BF16, false>},
      {rotate<F32, true>, rotate<F32, false>}},
