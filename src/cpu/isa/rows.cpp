@@ -103,8 +103,8 @@ void narrow(const float* src, void* dst, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = To::encode(src[i]);
 }
 
-// A pair (x, y) becomes (x * c - y * s, y * c + x * s). float32 products of f16 and bf16 are exact, and their float32 sums
-// round again without harm (24 bits are at least 2 * 11 + 2), so each step is rounded once in effect.
+// A pair (x, y) becomes (x * c - y * s, y * c + x * s). float32 products of f16 and bf16 are exact, and their float32
+// sums round again without harm (24 bits are at least 2 * 11 + 2), so each step is rounded once in effect.
 template <class T, bool kNeox>
 void rotate(void* row, const void* cos_sin, int64_t n) {
   const int64_t half = n / 2, pair = kNeox ? 1 : 2;
