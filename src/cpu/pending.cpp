@@ -7,6 +7,4 @@ namespace {
 [[noreturn]] void pending() { fail(VKV_ERROR_NOT_SUPPORTED, "this op is not on the CPU backend yet"); }
 }  // namespace
 
-void run(const Context&, const MergeAttnStates&, vkv_stream) { pending(); }
-
 }  // namespace vkv::cpu
