@@ -37,7 +37,6 @@ add_library(vkv SHARED
   src/cpu/isa.cpp
   src/cpu/merge_attn_states.cpp
   src/cpu/paged_attention.cpp
-  src/cpu/pending.cpp
   src/cpu/reshape_and_cache.cpp
   src/cpu/reshape_and_cache_flash.cpp
   src/cpu/rows.cpp
