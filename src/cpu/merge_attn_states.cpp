@@ -1,5 +1,5 @@
-// merge_attn_states on the CPU: each row of each head belongs to one thread, which reads before it writes, so that outputs
-// may be inputs.
+// merge_attn_states on the CPU: each row of each head belongs to one thread, which reads before it writes, so that
+// outputs may be inputs.
 #include <cmath>
 #include <cstring>
 #include <limits>

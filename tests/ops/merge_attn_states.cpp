@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "support/compare.hpp"
+#include "support/lazy_memory.hpp"
 #include "support/reference/merge_attn_states.hpp"
 #include "support/refusal.hpp"
 
@@ -193,6 +194,39 @@ TEST_CASE("merge_attn_states stores e4m3 as x / output_scale, saturating, NaN as
       }
     }
   }
+}
+
+TEST_CASE("merge_attn_states reaches past 2^32 elements on the CPU") {
+  const Device& device = support::vector_unit_devices().front();
+  constexpr int64_t kFar = (int64_t{1} << 32) + 5;  // strides of tokens, and of heads in an lse
+  const support::LazyMemory output(2 * (kFar + 2)), lse(4 * (kFar + 2));
+  if (!output.mapped() || !lse.mapped()) {
+    WARN("this system gives no 24 GiB of address space");
+    return;
+  }
+  const float prefix_lse[] = {0, 0, 0, 0}, suffix_lse[] = {0, 0, 0, 0};
+  const uint16_t prefix[] = {0x3F80, 0x4000, 0x4040, 0x4080}, suffix[] = {0x4040, 0x4080, 0x40A0, 0x40C0};  // bf16
+  const auto tensor = [](const void* data, vkv_dtype dtype, std::vector<int64_t> shape, std::vector<int64_t> stride) {
+    vkv_tensor t{const_cast<void*>(data), dtype, static_cast<int32_t>(shape.size()), {}, {}};
+    std::copy(shape.begin(), shape.end(), t.shape);
+    std::copy(stride.begin(), stride.end(), t.stride);
+    return t;
+  };
+  vkv_merge_attn_states_params p = VKV_INIT(vkv_merge_attn_states_params);
+  p.prefix_output = tensor(prefix, VKV_DTYPE_BF16, {2, 2, 1}, {2, 1, 1});
+  p.suffix_output = tensor(suffix, VKV_DTYPE_BF16, {2, 2, 1}, {2, 1, 1});
+  p.output = tensor(output.data(), VKV_DTYPE_BF16, {2, 2, 1}, {kFar, 1, 1});
+  p.prefix_lse = tensor(prefix_lse, VKV_DTYPE_F32, {2, 2}, {2, 1});
+  p.suffix_lse = tensor(suffix_lse, VKV_DTYPE_F32, {2, 2}, {2, 1});
+  p.output_lse = tensor(lse.data(), VKV_DTYPE_F32, {2, 2}, {kFar, 1});
+  VKV_CHECK_OK(vkv_merge_attn_states(device.ctx, &p, nullptr));
+  const auto* out = static_cast<const uint16_t*>(output.data());
+  const auto* out_lse = static_cast<const float*>(lse.data());
+  CHECK(out[0] == 0x4000);         // (1 + 3) / 2
+  CHECK(out[1] == 0x4040);         // (2 + 4) / 2
+  CHECK(out[kFar] == 0x4080);      // (3 + 5) / 2
+  CHECK(out[kFar + 1] == 0x40A0);  // (4 + 6) / 2
+  for (int64_t i : {int64_t{0}, int64_t{1}, kFar, kFar + 1}) CHECK(out_lse[i] == std::log(2.0f));
 }
 
 TEST_CASE("merge_attn_states refuses bad input and writes nothing") {
