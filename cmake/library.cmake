@@ -16,6 +16,7 @@ add_library(vkv SHARED
   src/ops/cp_gather_indexer_k_quant_cache.cpp
   src/ops/gather_and_maybe_dequant_cache.cpp
   src/ops/indexer_k_quant_and_cache.cpp
+  src/ops/merge_attn_states.cpp
   src/ops/paged_attention.cpp
   src/ops/reshape_and_cache.cpp
   src/ops/reshape_and_cache_flash.cpp
@@ -34,8 +35,8 @@ add_library(vkv SHARED
   src/cpu/gather_cache.cpp
   src/cpu/indexer_k_quant_and_cache.cpp
   src/cpu/isa.cpp
+  src/cpu/merge_attn_states.cpp
   src/cpu/paged_attention.cpp
-  src/cpu/pending.cpp
   src/cpu/reshape_and_cache.cpp
   src/cpu/reshape_and_cache_flash.cpp
   src/cpu/rows.cpp

@@ -1,4 +1,4 @@
-// concat_and_cache_mla_rope_fused on the CPU: a token's heads and k_pe are rotated where they lie, then its entry is written.
+// concat_and_cache_mla_rope_fused on the CPU: heads and k_pe are rotated where they lie, then the entry is written.
 #include "cpu/mla_entry.hpp"
 #include "cpu/ops.hpp"
 

@@ -14,7 +14,9 @@ void run(const Context& ctx, const CpGatherAndUpconvertFp8KvCache& q, vkv_stream
   const RaggedRows rows(ctx, kOp, q.workspace_starts, q.seq_starts, table, q.batch, q.num_rows);
   const RowKernels::Dequantize dequantize = cpu.rows.dequantize(VKV_DTYPE_FP8_E4M3, q.dst.dtype);
 
-  const auto widen = [&](const uint8_t* entry, uint16_t* out) {
+  const auto widen = [&](const Place& at, uint16_t* out) {
+    const uint8_t* entry =
+        q.src_cache.as<const uint8_t>() + at.block * q.src_cache.stride[0] + at.offset * q.src_cache.stride[1];
     for (int64_t i = 0; i < DsMlaEntry::kTiles; ++i) {
       float scale;
       std::memcpy(&scale, entry + DsMlaEntry::kScaleOffset + i * 4, sizeof scale);
@@ -23,11 +25,12 @@ void run(const Context& ctx, const CpGatherAndUpconvertFp8KvCache& q, vkv_stream
     std::memcpy(out + DsMlaEntry::kRank, entry + DsMlaEntry::kRopeOffset, DsMlaEntry::kRope * sizeof *out);
   };
 
-  cpu.pool.for_ranges(q.num_rows, DsMlaEntry::kBytes + static_cast<int64_t>(kRowBytes), [&](int64_t begin, int64_t end) {
+  constexpr int64_t kBytesEach = DsMlaEntry::kBytes + static_cast<int64_t>(kRowBytes);
+  cpu.pool.for_ranges(q.num_rows, kBytesEach, [&](int64_t begin, int64_t end) {
     rows.for_each(begin, end, [&](int64_t row, const std::optional<Place>& at) {
       auto* out = q.dst.as<uint16_t>() + row * q.dst.stride[0];
       if (at) {
-        widen(q.src_cache.as<const uint8_t>() + at->block * q.src_cache.stride[0] + at->offset * q.src_cache.stride[1], out);
+        widen(*at, out);
       } else {
         std::memset(out, 0, kRowBytes);
       }

@@ -13,7 +13,8 @@ void run(const Context& ctx, const CpGatherIndexerKQuantCache& q, vkv_stream) {
   const Tensor no_starts{};
   const RaggedRows rows(ctx, kOp, q.cu_seq_lens, no_starts, table, q.batch, q.num_rows);
   const IndexerBlock block{q.block_size, q.head_dim, q.scales_per_row};
-  const auto k_bytes = static_cast<std::size_t>(q.head_dim), scale_bytes = static_cast<std::size_t>(q.scales_per_row * 4);
+  const auto k_bytes = static_cast<std::size_t>(q.head_dim);
+  const auto scale_bytes = static_cast<std::size_t>(q.scales_per_row * 4);
   self(ctx).pool.for_ranges(q.num_rows, 2 * (q.head_dim + q.scales_per_row * 4), [&](int64_t begin, int64_t end) {
     rows.for_each(begin, end, [&](int64_t row, const std::optional<Place>& at) {
       char* k = q.dst_k.as<char>() + row * q.dst_k.stride[0];

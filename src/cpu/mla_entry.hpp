@@ -9,7 +9,8 @@ namespace vkv::cpu {
 
 class MlaEntries {
  public:
-  MlaEntries(const RowKernels& rows, const Tensor& kv_c, const Tensor& k_pe, const Tensor& kv_cache, const Tensor& scale)
+  MlaEntries(const RowKernels& rows, const Tensor& kv_c, const Tensor& k_pe, const Tensor& kv_cache,
+             const Tensor& scale)
       : kv_c_(kv_c), k_pe_(k_pe), cache_(kv_cache), in_size_(element_size(kv_c.dtype)),
         out_size_(element_size(kv_cache.dtype)),
         quantize_(kv_c.dtype == kv_cache.dtype ? nullptr : rows.quantize(kv_c.dtype, kv_cache.dtype)),

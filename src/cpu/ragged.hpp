@@ -1,5 +1,6 @@
-// Gathers of ragged sequences: which sequence owns a row of the dense buffer, and where in the cache that row lies. Offsets
-// come from device memory and are trusted by nobody: any content is safe, and what is out of order is noted in the report.
+// Gathers of ragged sequences: which sequence owns a row of the dense buffer, and where in the cache that row lies.
+// Offsets come from device memory and are trusted by nobody: any content is safe, and what is out of order is noted in
+// the report.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +11,8 @@ namespace vkv::cpu {
 
 class RaggedRows {
  public:
-  // `offsets` is i32: [batch + 1] (cu_seq_lens), or [batch], the last sequence then running to the end of the `rows` rows.
-  // `seq_starts` may be absent. `table` must outlive this.
+  // `offsets` is i32: [batch + 1] (cu_seq_lens), or [batch], the last sequence then running to the end of the `rows`
+  // rows. `seq_starts` may be absent. `table` must outlive this.
   RaggedRows(const Context& ctx, int32_t op, const Tensor& offsets, const Tensor& seq_starts, const BlockTable& table,
              int64_t batch, int64_t rows)
       : report_(self(ctx).report), op_(op), offsets_(offsets), seq_starts_(seq_starts), table_(table), batch_(batch),
@@ -22,13 +23,13 @@ class RaggedRows {
     }
   }
 
-  // Calls f(row, place) for the rows of [begin, end) that a sequence owns; place is empty for a row that lies nowhere in
-  // the cache (reported).
+  // Calls f(row, place) for the rows of [begin, end) that a sequence owns; place is empty for a row that lies nowhere
+  // in the cache (reported).
   template <class F>
   void for_each(int64_t begin, int64_t end, F&& f) const {
     for (int64_t row = std::max(begin, offset(0)); row < std::min(end, offset(batch_));) {
-      // Invariant: offset(low) <= row < offset(high). It holds for unordered offsets too, so that each turn makes progress
-      // and every row lies inside the sequence found.
+      // Invariant: offset(low) <= row < offset(high). It holds for unordered offsets too, so that each turn makes
+      // progress and every row lies inside the sequence found.
       int64_t low = 0, high = batch_;
       while (high - low > 1) {
         const int64_t middle = low + (high - low) / 2;

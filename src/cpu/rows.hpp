@@ -18,6 +18,9 @@ struct RowKernels {
   // float32 values of f16|bf16|f32, and back (nearest even).
   using Widen = void (*)(const void* src, float* dst, int64_t n);
   using Narrow = void (*)(const float* src, void* dst, int64_t n);
+  // dst[i] = round(a * x[i] + b * y[i]), products and sum in float32, all three of one dtype or dst e4m3, which is then
+  // narrowed as by Quantize (else `scale` is not used). dst may be x or y.
+  using Mix = void (*)(const void* x, const void* y, void* dst, int64_t n, float a, float b, float scale);
   // Rotates the n / 2 pairs of a row in place, each product and each sum rounded to the row's dtype. cos_sin, of the same
   // dtype, holds n / 2 cosines, then as many sines. The pairs are (i, i + n / 2) for neox, else (2i, 2i + 1).
   using Rotate = void (*)(void* row, const void* cos_sin, int64_t n);
@@ -33,6 +36,7 @@ struct RowKernels {
   Amax amax(vkv_dtype from) const { return amax_[float_index(from)]; }
   Widen widen(vkv_dtype from) const { return widen_[float_index(from)]; }
   Narrow narrow(vkv_dtype to) const { return narrow_[float_index(to)]; }
+  Mix mix(vkv_dtype from, vkv_dtype to) const { return mix_[float_index(from)][to == VKV_DTYPE_FP8_E4M3 ? 1 : 0]; }
   Rotate rotate(vkv_dtype dtype, bool neox) const { return rotate_[float_index(dtype)][neox ? 0 : 1]; }
   QuantizeNvfp4 quantize_nvfp4(vkv_dtype from) const { return quantize_nvfp4_[float_index(from)]; }
   // Elements of 1, 2 or 4 bytes.
@@ -43,6 +47,7 @@ struct RowKernels {
   Amax amax_[3];
   Widen widen_[3];
   Narrow narrow_[3];
+  Mix mix_[3][2];
   QuantizeNvfp4 quantize_nvfp4_[2];
   Transpose transpose_[3];
   Rotate rotate_[3][2];

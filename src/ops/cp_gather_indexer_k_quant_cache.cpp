@@ -35,8 +35,10 @@ struct Op {
     q.block_table = check.tensor("block_table", p.block_table).rank(2).dtype({VKV_DTYPE_I32}).packed_from(1);
     q.batch = q.block_table.shape[0];
     q.table_columns = q.block_table.shape[1];
-    q.cu_seq_lens =
-        check.tensor("cu_seq_lens", p.cu_seq_lens).rank(1).dtype({VKV_DTYPE_I32}).dim(0, q.batch + 1, "block_table.shape[0] + 1");
+    q.cu_seq_lens = check.tensor("cu_seq_lens", p.cu_seq_lens)
+                        .rank(1)
+                        .dtype({VKV_DTYPE_I32})
+                        .dim(0, q.batch + 1, "block_table.shape[0] + 1");
     check.not_same("dst_k", q.dst_k, "kv_cache", q.kv_cache);
     check.not_same("dst_k", q.dst_k, "dst_scale", q.dst_scale);
     check.not_same("dst_scale", q.dst_scale, "kv_cache", q.kv_cache);

@@ -23,8 +23,10 @@ inline Arg indexer_cache(const Check& check, const vkv_tensor& given, int64_t he
       .aligned(4, 1);
   const int64_t block_size = cache.get().shape[1];
   if (block_size % 4 * (head_dim % 4) % 4 != 0) {
-    check.invalid("kv_cache.shape[1] is %lld, expected a multiple of 4 after multiplication by head_dim %lld (where the "
-                  "scales begin)", static_cast<long long>(block_size), static_cast<long long>(head_dim));
+    check.invalid(
+        "kv_cache.shape[1] is %lld, expected a multiple of 4 after multiplication by head_dim %lld (where the "
+        "scales begin)",
+        static_cast<long long>(block_size), static_cast<long long>(head_dim));
   }
   return cache;
 }

@@ -18,7 +18,11 @@ struct Op {
     IndexerKQuantAndCache q{};
     q.slot_mapping = check.tensor("slot_mapping", p.slot_mapping).rank(1).dtype({VKV_DTYPE_I64});
     q.num_tokens = q.slot_mapping.shape[0];
-    q.k = check.tensor("k", p.k).rank(2).dtype(kFloats).dim_at_least(0, q.num_tokens, "slot_mapping.shape[0]").packed_from(1);
+    q.k = check.tensor("k", p.k)
+              .rank(2)
+              .dtype(kFloats)
+              .dim_at_least(0, q.num_tokens, "slot_mapping.shape[0]")
+              .packed_from(1);
     q.head_dim = q.k.shape[1];
     check.at_least("quant_block_size", p.quant_block_size, 0);
     q.quant_block_size = p.quant_block_size != 0 ? p.quant_block_size : kDefaultQuantBlock;
@@ -29,7 +33,8 @@ struct Op {
     q.kv_cache = indexer_cache(check, p.kv_cache, q.head_dim, q.head_dim / q.quant_block_size).written();
     q.num_blocks = q.kv_cache.shape[0];
     q.block_size = q.kv_cache.shape[1];
-    q.scale_pow2 = check.option("scale_rule", p.scale_rule, VKV_SCALE_RULE_POW2, VKV_SCALE_RULE_F32) == VKV_SCALE_RULE_POW2;
+    q.scale_pow2 =
+        check.option("scale_rule", p.scale_rule, VKV_SCALE_RULE_POW2, VKV_SCALE_RULE_F32) == VKV_SCALE_RULE_POW2;
     check.not_same("kv_cache", q.kv_cache, "k", q.k);
     return q;
   }

@@ -68,7 +68,8 @@ struct ConcatAndCacheMlaRopeFusedProblem {
     }
     for (int64_t p = 0; p < c.max_position; ++p) {
       for (int64_t i = 0; i < c.rope / 2; ++i) {
-        const double angle = static_cast<double>(p) / std::pow(10000.0, 2.0 * static_cast<double>(i) / static_cast<double>(c.rope));
+        const double angle =
+            static_cast<double>(p) / std::pow(10000.0, 2.0 * static_cast<double>(i) / static_cast<double>(c.rope));
         cos_sin_cache.set({p, i}, std::cos(angle));
         cos_sin_cache.set({p, c.rope / 2 + i}, std::sin(angle));
       }
@@ -77,7 +78,8 @@ struct ConcatAndCacheMlaRopeFusedProblem {
     if (c.any_bits) cos_sin_cache.fill_bits(random);
     kv_cache.fill_bits(random);
     slot_mapping.fill_integers(random.slots(c.tokens, c.num_blocks * c.block_size));
-    for (int64_t n = 0; n < rows; ++n) positions.set_bits(n, static_cast<uint64_t>(random.integer(0, c.max_position - 1)));
+    for (int64_t n = 0; n < rows; ++n)
+      positions.set_bits(n, static_cast<uint64_t>(random.integer(0, c.max_position - 1)));
     positions.upload();
     if (c.scale != 0) {
       kv_cache_scale = support::Array(device, VKV_DTYPE_F32, {1});

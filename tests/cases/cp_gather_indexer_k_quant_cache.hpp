@@ -13,7 +13,7 @@ struct CpGatherIndexerKQuantCache {
   int64_t head_dim = 128, scales = 1;
   int64_t gap = 0;        // elements between rows of dst_k and of dst_scale
   int64_t block_gap = 0;  // bytes between blocks
-  int64_t offset = 0;     // elements by which the bases of dst_k and dst_scale are shifted; 4 times as many bytes for the cache
+  int64_t offset = 0;     // elements by which the outputs' bases are shifted; 4 times as many bytes for the cache
 
   int64_t entry() const { return head_dim + 4 * scales; }
 };
@@ -40,7 +40,8 @@ struct CpGatherIndexerKQuantCacheProblem {
   RaggedTensors ragged;
   support::Array kv_cache, dst_k, dst_scale;
 
-  CpGatherIndexerKQuantCacheProblem(const support::Device& device, const CpGatherIndexerKQuantCache& c, support::Random& random)
+  CpGatherIndexerKQuantCacheProblem(const support::Device& device, const CpGatherIndexerKQuantCache& c,
+                                    support::Random& random)
       : ragged(device, c.ragged, true, random),
         kv_cache(device, VKV_DTYPE_U8, {c.ragged.num_blocks, c.ragged.block_size, c.entry()},
                  {c.ragged.block_size * c.entry() + c.block_gap, c.entry(), 1}, 4 * c.offset),

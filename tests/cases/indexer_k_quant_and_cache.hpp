@@ -28,7 +28,8 @@ inline std::vector<IndexerKQuantAndCache> indexer_k_quant_and_cache() {
     for (vkv_dtype dtype : {VKV_DTYPE_F16, VKV_DTYPE_BF16, VKV_DTYPE_F32}) {
       all.push_back({"plain", dtype, 9, 128, 0, rule});
       all.push_back({"strided", dtype, 9, 256, 128, rule, 4, 16, 2, 3, 20, 1});
-      for (int32_t width : {1, 2, 12, 30, 60}) all.push_back({"quant blocks", dtype, 5, 60, width, rule, 3, 4, 1, 5, 12, 1});
+      for (int32_t width : {1, 2, 12, 30, 60})
+        all.push_back({"quant blocks", dtype, 5, 60, width, rule, 3, 4, 1, 5, 12, 1});
     }
   }
   all.push_back({"quant block 64", VKV_DTYPE_BF16, 5, 128, 64});
@@ -52,7 +53,8 @@ struct IndexerKQuantAndCacheProblem {
       : k(device, c.dtype, {c.tokens + c.padding, c.head_dim}, {c.head_dim + c.gap, 1}, c.offset),
         kv_cache(device, VKV_DTYPE_U8, {c.num_blocks, c.block_size, c.entry()},
                  {c.block_size * c.entry() + c.block_gap, c.entry(), 1}, 4 * c.offset),
-        slot_mapping(device, VKV_DTYPE_I64, {c.tokens}), quant_block_size(c.quant_block_size), scale_rule(c.scale_rule) {
+        slot_mapping(device, VKV_DTYPE_I64, {c.tokens}), quant_block_size(c.quant_block_size),
+        scale_rule(c.scale_rule) {
     k.fill_normal(random);
     k.plant_specials(random);
     kv_cache.fill_bits(random);

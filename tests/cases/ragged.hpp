@@ -1,4 +1,5 @@
-// Ragged sequences in a paged cache, and the dense buffer that a gather copies them to: shared by the cases of the gathers.
+// Ragged sequences in a paged cache, and the dense buffer that a gather copies them to: shared by the cases of the
+// gathers.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +28,8 @@ struct Ragged {
   }
 };
 
-// The tensors that say where each row lies. Table entries that no row needs are out of range: they must not be looked at.
+// The tensors that say where each row lies. Table entries that no row needs are out of range: they must not be looked
+// at.
 struct RaggedTensors {
   support::Array block_table, offsets, seq_starts;
 

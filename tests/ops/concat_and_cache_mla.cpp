@@ -32,8 +32,8 @@ void check(const Device& device, ConcatAndCacheMlaProblem& problem) {
 }
 
 // kv_c for fp8_ds_mla whose tiles have these codes, one each, as largest magnitudes among zeros.
-ConcatAndCacheMlaProblem tiles_of(const Device& device, vkv_dtype dtype, const std::vector<uint64_t>& codes, int32_t rule,
-                                  Random& random) {
+ConcatAndCacheMlaProblem tiles_of(const Device& device, vkv_dtype dtype, const std::vector<uint64_t>& codes,
+                                  int32_t rule, Random& random) {
   const auto tokens = static_cast<int64_t>(codes.size() + 3) / 4;
   ConcatAndCacheMlaProblem problem(device, {"", dtype, VKV_DTYPE_FP8_DS_MLA, tokens, 512, 64, tokens, 1, rule}, random);
   for (int64_t i = 0; i < problem.kv_c.size(); ++i) problem.kv_c.set_bits(i, 0);
@@ -53,7 +53,8 @@ std::vector<uint64_t> codes_near_powers(int mantissa_bits) {
   const uint64_t unit = uint64_t{1} << mantissa_bits, three_quarters = unit / 4 * 3;
   std::vector<uint64_t> codes;
   for (uint64_t exponent = 0; exponent < 0x7FFF / unit; ++exponent) {
-    for (uint64_t mantissa : {uint64_t{0}, uint64_t{1}, unit - 1, three_quarters - 1, three_quarters, three_quarters + 1}) {
+    for (uint64_t mantissa :
+         {uint64_t{0}, uint64_t{1}, unit - 1, three_quarters - 1, three_quarters, three_quarters + 1}) {
       codes.push_back(exponent * unit + mantissa);
     }
   }
@@ -68,7 +69,8 @@ TEST_CASE("concat_and_cache_mla writes every byte of the reference and no other"
   uint64_t stream = 0;
   for (const Device& device : support::devices()) {
     for (const ConcatAndCacheMla& c : cases::concat_and_cache_mla()) {
-      CAPTURE(device.name, c.name, c.dtype, c.cache_dtype, c.tokens, c.rank, c.rope, c.scale_rule, support::process_seed());
+      CAPTURE(device.name, c.name, c.dtype, c.cache_dtype, c.tokens, c.rank, c.rope, c.scale_rule,
+              support::process_seed());
       Random random(++stream);
       ConcatAndCacheMlaProblem problem(device, c, random);
       check(device, problem);
@@ -228,11 +230,13 @@ TEST_CASE("concat_and_cache_mla refuses bad input and writes nothing") {
     refused([](auto& p) { p.flags = 1; }, "flags is 0x1", VKV_ERROR_NOT_SUPPORTED);
   });
   refusals({"", VKV_DTYPE_BF16, VKV_DTYPE_FP8_DS_MLA, 4}, [](auto refused) {
-    refused([](auto& p) { p.kv_c.shape[1] = 256; }, "kv_c.shape[1] is 256, expected 512 (kv_cache.dtype is fp8_ds_mla)");
+    refused([](auto& p) { p.kv_c.shape[1] = 256; },
+            "kv_c.shape[1] is 256, expected 512 (kv_cache.dtype is fp8_ds_mla)");
     refused([](auto& p) { p.k_pe.shape[1] = 32; }, "k_pe.shape[1] is 32, expected 64");
     refused([](auto& p) { p.kv_cache.shape[2] = 576; }, "kv_cache.shape[2] is 576, expected 656");
     refused([](auto& p) { p.kv_c.dtype = p.k_pe.dtype = VKV_DTYPE_F32; }, "kv_c.dtype is f32, expected f16 or bf16");
-    refused([](auto& p) { p.kv_cache.data = static_cast<char*>(p.kv_cache.data) + 2; }, "expected alignment to 4 bytes");
+    refused([](auto& p) { p.kv_cache.data = static_cast<char*>(p.kv_cache.data) + 2; },
+            "expected alignment to 4 bytes");
     refused([](auto& p) { p.kv_cache.stride[0] += 2; }, "expected a multiple of 4 bytes");
     refused([](auto& p) { p.kv_cache.stride[1] += 1; }, "expected a multiple of 4 bytes");
   });

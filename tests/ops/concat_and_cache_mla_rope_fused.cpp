@@ -1,4 +1,5 @@
-// concat_and_cache_mla_rope_fused against its reference, bit for bit over everything it may write; skipped tokens; refusals.
+// concat_and_cache_mla_rope_fused against its reference, bit for bit over everything it may write; skipped tokens;
+// refusals.
 #include "cases/concat_and_cache_mla_rope_fused.hpp"
 
 #include <limits>
@@ -41,7 +42,8 @@ TEST_CASE("concat_and_cache_mla_rope_fused rotates and writes as its reference, 
   uint64_t stream = 0;
   for (const Device& device : support::devices()) {
     for (const ConcatAndCacheMlaRopeFused& c : cases::concat_and_cache_mla_rope_fused()) {
-      CAPTURE(device.name, c.name, c.dtype, c.cache_dtype, c.tokens, c.heads, c.rank, c.rope, c.style, support::process_seed());
+      CAPTURE(device.name, c.name, c.dtype, c.cache_dtype, c.tokens, c.heads, c.rank, c.rope, c.style,
+              support::process_seed());
       Random random(++stream);
       ConcatAndCacheMlaRopeFusedProblem problem(device, c, random);
       check(device, problem);
@@ -84,7 +86,8 @@ TEST_CASE("concat_and_cache_mla_rope_fused rounds every product and every sum") 
   }
 }
 
-TEST_CASE("concat_and_cache_mla_rope_fused leaves tokens with a bad slot or a bad position as they are, and reports them") {
+TEST_CASE(
+    "concat_and_cache_mla_rope_fused leaves tokens with a bad slot or a bad position as they are, and reports them") {
   constexpr int64_t kTokens = 12, kCapacity = 4 * 8, kPositions = 50, kMax = std::numeric_limits<int64_t>::max();
   constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
   struct Planted {
@@ -119,8 +122,8 @@ TEST_CASE("concat_and_cache_mla_rope_fused leaves tokens with a bad slot or a ba
           continue;
         }
         const bool slot = bad.what == VKV_REPORT_SLOT;
-        support::expect_report(device, VKV_OP_CONCAT_AND_CACHE_MLA_ROPE_FUSED, bad.what, 1, 5, slot ? bad.slot : bad.position,
-                               slot ? kCapacity : kPositions);
+        support::expect_report(device, VKV_OP_CONCAT_AND_CACHE_MLA_ROPE_FUSED, bad.what, 1, 5,
+                               slot ? bad.slot : bad.position, slot ? kCapacity : kPositions);
       }
     }
   }
@@ -129,7 +132,8 @@ TEST_CASE("concat_and_cache_mla_rope_fused leaves tokens with a bad slot or a ba
 TEST_CASE("concat_and_cache_mla_rope_fused refuses bad input and writes nothing") {
   const Device& device = support::devices().front();
   Random random(3000);
-  ConcatAndCacheMlaRopeFusedProblem problem(device, {"", VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3, 4, 2, 16, 8, 0, 1.0}, random);
+  ConcatAndCacheMlaRopeFusedProblem problem(device, {"", VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3, 4, 2, 16, 8, 0, 1.0},
+                                            random);
   const std::vector<Array*> outputs = {&problem.q_pe, &problem.k_pe, &problem.kv_cache};
   std::vector<std::vector<uint8_t>> before;
   for (const Array* array : outputs) before.push_back(array->image());
@@ -157,7 +161,8 @@ TEST_CASE("concat_and_cache_mla_rope_fused refuses bad input and writes nothing"
   refused([](auto& p) { p.k_pe.stride[0] = 0; }, "k_pe.stride[0] is 0, but the tensor is written");
   refused([](auto& p) { p.k_pe.shape[1] = 6; }, "k_pe.shape[1] is 6, expected 8");
   refused([](auto& p) { p.cos_sin_cache.shape[1] = 4; }, "cos_sin_cache.shape[1] is 4, expected 8");
-  refused([](auto& p) { p.kv_cache.dtype = VKV_DTYPE_FP8_DS_MLA; }, "kv_cache.dtype is fp8_ds_mla, expected bf16 or e4m3 or e5m2");
+  refused([](auto& p) { p.kv_cache.dtype = VKV_DTYPE_FP8_DS_MLA; },
+          "kv_cache.dtype is fp8_ds_mla, expected bf16 or e4m3 or e5m2");
   refused([](auto& p) { p.kv_cache.shape[2] = 23; }, "kv_cache.shape[2] is 23, expected 24");
   refused([](auto& p) { p.kv_cache.stride[0] = 0; }, "kv_cache.stride[0] is 0, but the tensor is written");
   refused([](auto& p) { p.kv_cache_scale.shape[0] = 2; }, "kv_cache_scale.shape[0] is 2, expected 1");

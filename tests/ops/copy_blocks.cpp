@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/compare.hpp"
+#include "support/lazy_memory.hpp"
 #include "support/reference/copy_blocks.hpp"
 #include "support/refusal.hpp"
 
@@ -61,6 +62,30 @@ TEST_CASE("copy_blocks skips and reports block ids outside the caches") {
         CHECK(report.limit == 40);
       }
     }
+  }
+}
+
+TEST_CASE("copy_blocks reaches past 2^32 bytes on the CPU") {
+  const support::OwnedContext ctx = support::cpu_context(2);
+  constexpr int64_t kFar = (int64_t{1} << 32) + 5;  // bytes from one block to the next
+  const support::LazyMemory cache(2 * kFar + 4);
+  if (!cache.mapped()) {
+    WARN("this system gives no 8 GiB of address space");
+    return;
+  }
+  int64_t address = reinterpret_cast<int64_t>(cache.data()), mapping[] = {1, 0, 1, 2};
+  vkv_copy_blocks_params p = VKV_INIT(vkv_copy_blocks_params);
+  p.key_caches = {&address, VKV_DTYPE_I64, 1, {1}, {1}};
+  p.block_mapping = {mapping, VKV_DTYPE_I64, 2, {2, 2}, {2, 1}};
+  p.num_blocks = 3;
+  p.block_size_in_bytes = 4;
+  p.block_stride_in_bytes = kFar;
+  auto* bytes = static_cast<uint8_t*>(cache.data());
+  bytes[kFar] = bytes[kFar + 3] = 7;
+  VKV_CHECK_OK(vkv_copy_blocks(ctx.get(), &p, nullptr));
+  for (int64_t block : {0, 2}) {
+    CHECK(bytes[block * kFar] == 7);
+    CHECK(bytes[block * kFar + 3] == 7);
   }
 }
 

@@ -18,7 +18,8 @@ namespace {
 
 constexpr int32_t kOp = VKV_OP_CP_GATHER_AND_UPCONVERT_FP8_KV_CACHE;
 
-// Runs the op, compares every byte of dst, guards and gaps included, and returns the rows that lie nowhere in the cache.
+// Runs the op, compares every byte of dst, guards and gaps included, and returns the rows that lie nowhere in the
+// cache.
 int64_t check(const Device& device, CpGatherAndUpconvertFp8KvCacheProblem& problem) {
   const auto params = problem.params();
   VKV_CHECK_OK(vkv_cp_gather_and_upconvert_fp8_kv_cache_supported(device.ctx, &params));
@@ -68,7 +69,8 @@ TEST_CASE("cp_gather_and_upconvert_fp8_kv_cache gives back what concat_and_cache
         constexpr int64_t kTokens = 9;
         Random random(500);
         CpGatherAndUpconvertFp8KvCacheProblem problem(device, {"", dtype, {{kTokens}, 4}}, random);
-        support::Array kv_c(device, dtype, {kTokens, 512}), k_pe(device, dtype, {kTokens, 64}), slots(device, VKV_DTYPE_I64, {kTokens});
+        support::Array kv_c(device, dtype, {kTokens, 512}), k_pe(device, dtype, {kTokens, 64}),
+            slots(device, VKV_DTYPE_I64, {kTokens});
         kv_c.fill_normal(random);
         k_pe.fill_bits(random);
         for (int64_t n = 0; n < kTokens; ++n) slots.set_bits(n, static_cast<uint64_t>(n));
@@ -88,11 +90,12 @@ TEST_CASE("cp_gather_and_upconvert_fp8_kv_cache gives back what concat_and_cache
         for (int64_t n = 0; n < kTokens; ++n) {
           for (int64_t tile = 0; tile < 4; ++tile) {
             double largest = 0;
-            for (int64_t d = tile * 128; d < tile * 128 + 128; ++d) largest = std::max(largest, std::fabs(kv_c.at({n, d})));
+            for (int64_t d = tile * 128; d < tile * 128 + 128; ++d)
+              largest = std::max(largest, std::fabs(kv_c.at({n, d})));
             for (int64_t d = tile * 128; d < tile * 128 + 128; ++d) {
               const double x = kv_c.at({n, d}), error = std::fabs(problem.dst.at({n, d}) - x);
-              // E4M3 is off by at most 2^-4 of a normal number and 2^-10 scales of a subnormal one, and a scale is at most
-              // 2 * largest / 448; widening rounds once more, by at most 2^-8 of the result.
+              // E4M3 is off by at most 2^-4 of a normal number and 2^-10 scales of a subnormal one, and a scale is at
+              // most 2 * largest / 448; widening rounds once more, by at most 2^-8 of the result.
               CHECK(error <= std::max(std::fabs(x) * 0x1p-4, 0x1p-10 * 2 * largest / 448) + std::fabs(x) * 0x1.1p-8);
             }
           }
@@ -116,7 +119,8 @@ TEST_CASE("cp_gather_and_upconvert_fp8_kv_cache: rows that lie nowhere become ze
     }
     {
       Random random(1500);
-      CpGatherAndUpconvertFp8KvCacheProblem problem(device, {"", VKV_DTYPE_BF16, {{5, 11, 3}, 4, {2, 5, 0}, 0, 0, 7, 3}}, random);
+      CpGatherAndUpconvertFp8KvCacheProblem problem(
+          device, {"", VKV_DTYPE_BF16, {{5, 11, 3}, 4, {2, 5, 0}, 0, 0, 7, 3}}, random);
       CHECK(check(device, problem) == 4);  // tokens 12 to 15 of sequence 1
       support::expect_report(device, kOp, VKV_REPORT_TABLE_COLUMN, 4, 1, 3, 3);
     }
@@ -139,21 +143,23 @@ TEST_CASE("cp_gather_and_upconvert_fp8_kv_cache: rows that lie nowhere become ze
   }
 }
 
-TEST_CASE("cp_gather_and_upconvert_fp8_kv_cache: starts out of order or past the buffer are reported, whatever they hold") {
+TEST_CASE(
+    "cp_gather_and_upconvert_fp8_kv_cache: starts out of order or past the buffer are reported, whatever they hold") {
   struct Planted {
     std::vector<int64_t> starts;
     int64_t index, value, limit;  // of the only event, or of nothing to check where limit is 0
   };
   constexpr int64_t kMax = 2147483647, kMin = -kMax - 1;
   for (const Device& device : support::devices()) {
-    for (const Planted& planted : {Planted{{0, 9, 5}, 1, 9, 6}, Planted{{-1, 5, 9}, 0, -1, 6}, Planted{{0, 5, 21}, 2, 21, 21},
-                                   Planted{{0, 5, kMax}, 2, kMax, 21}, Planted{{kMin, kMin, kMin}, 0, 0, 0},
-                                   Planted{{kMax, kMin, kMax}, 0, 0, 0}, Planted{{kMin, kMax, kMin}, 0, 0, 0},
-                                   Planted{{kMax, kMax, kMin}, 0, 0, 0}}) {
+    for (const Planted& planted : {Planted{{0, 9, 5}, 1, 9, 6}, Planted{{-1, 5, 9}, 0, -1, 6},
+                                   Planted{{0, 5, 21}, 2, 21, 21}, Planted{{0, 5, kMax}, 2, kMax, 21},
+                                   Planted{{kMin, kMin, kMin}, 0, 0, 0}, Planted{{kMax, kMin, kMax}, 0, 0, 0},
+                                   Planted{{kMin, kMax, kMin}, 0, 0, 0}, Planted{{kMax, kMax, kMin}, 0, 0, 0}}) {
       CAPTURE(device.name, planted.starts[0], planted.starts[1], planted.starts[2], support::process_seed());
       Random random(2000);
       CpGatherAndUpconvertFp8KvCacheProblem problem(device, {"", VKV_DTYPE_F16, {{5, 4, 11}, 8}}, random);
-      problem.ragged.block_table.fill_integers(std::vector<int64_t>(static_cast<std::size_t>(problem.ragged.block_table.size()), 3));
+      problem.ragged.block_table.fill_integers(
+          std::vector<int64_t>(static_cast<std::size_t>(problem.ragged.block_table.size()), 3));
       problem.ragged.offsets.fill_integers(planted.starts);
       const auto params = problem.params();
       VKV_CHECK_OK(vkv_cp_gather_and_upconvert_fp8_kv_cache(device.ctx, &params, device.stream));
@@ -185,7 +191,8 @@ TEST_CASE("cp_gather_and_upconvert_fp8_kv_cache refuses bad input and writes not
   refused([](auto& p) { p.src_cache.shape[2] = 576; }, "src_cache.shape[2] is 576, expected 656");
   refused([](auto& p) { p.src_cache.stride[2] = 2; }, "src_cache.stride[2] is 2, expected 1");
   refused([](auto& p) { p.src_cache.stride[0] += 2; }, "expected a multiple of 4 bytes");
-  refused([](auto& p) { p.src_cache.data = static_cast<char*>(p.src_cache.data) + 2; }, "expected alignment to 4 bytes");
+  refused([](auto& p) { p.src_cache.data = static_cast<char*>(p.src_cache.data) + 2; },
+          "expected alignment to 4 bytes");
   refused([](auto& p) { p.dst.dtype = VKV_DTYPE_F32; }, "dst.dtype is f32, expected f16 or bf16");
   refused([](auto& p) { p.dst.shape[1] = 512; }, "dst.shape[1] is 512, expected 576");
   refused([](auto& p) { p.dst.stride[0] = 0; }, "dst.stride[0] is 0, but the tensor is written");

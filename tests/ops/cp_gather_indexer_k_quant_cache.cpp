@@ -73,10 +73,11 @@ TEST_CASE("cp_gather_indexer_k_quant_cache: offsets out of order or past the buf
   };
   constexpr int64_t kMax = 2147483647, kMin = -kMax - 1;
   for (const Device& device : support::devices()) {
-    for (const Planted& planted : {Planted{{0, 5, 4, 20}, 1, 5, 5}, Planted{{-3, 5, 9, 20}, 0, -3, 6},
-                                   Planted{{0, 5, 9, 21}, 3, 21, 21}, Planted{{0, 5, 9, kMax}, 3, kMax, 21},
-                                   Planted{{kMin, kMin, kMin, kMin}, 0, 0, 0}, Planted{{kMax, kMin, kMax, kMin}, 0, 0, 0},
-                                   Planted{{kMin, kMax, kMin, kMax}, 0, 0, 0}, Planted{{20, 9, 5, 0}, 0, 0, 0}}) {
+    for (const Planted& planted :
+         {Planted{{0, 5, 4, 20}, 1, 5, 5}, Planted{{-3, 5, 9, 20}, 0, -3, 6}, Planted{{0, 5, 9, 21}, 3, 21, 21},
+          Planted{{0, 5, 9, kMax}, 3, kMax, 21}, Planted{{kMin, kMin, kMin, kMin}, 0, 0, 0},
+          Planted{{kMax, kMin, kMax, kMin}, 0, 0, 0}, Planted{{kMin, kMax, kMin, kMax}, 0, 0, 0},
+          Planted{{20, 9, 5, 0}, 0, 0, 0}}) {
       CAPTURE(device.name, planted.offsets[0], planted.offsets[1], planted.offsets[2], support::process_seed());
       Random random(2000);
       CpGatherIndexerKQuantCacheProblem problem(device, {"", {{5, 4, 11}, 8, {}, 0, 0, 7, 2}, 64, 2}, random);
@@ -138,7 +139,8 @@ TEST_CASE("cp_gather_indexer_k_quant_cache refuses bad input and writes nothing"
   refused([](auto& p) { p.dst_scale.dtype = VKV_DTYPE_BF16; }, "dst_scale.dtype is bf16, expected f32");
   refused([](auto& p) { p.dst_scale.shape[0] = 11; }, "dst_scale.shape[0] is 11, expected 12");
   refused([](auto& p) { p.dst_scale.stride[0] = 0; }, "dst_scale.stride[0] is 0, but the tensor is written");
-  refused([](auto& p) { p.dst_scale.shape[1] = 3; }, "dst_scale.shape[1] is 3, expected a divisor of dst_k.shape[1], which is 64");
+  refused([](auto& p) { p.dst_scale.shape[1] = 3; },
+          "dst_scale.shape[1] is 3, expected a divisor of dst_k.shape[1], which is 64");
   refused([](auto& p) { p.dst_scale.shape[1] = 0; }, "dst_scale.shape[1] is 0, expected a divisor");
   refused([](auto& p) { p.dst_scale.shape[1] = 4; }, "kv_cache.shape[2] is 72, expected 80");
   refused([](auto& p) { p.kv_cache.dtype = VKV_DTYPE_FP8_E4M3; }, "kv_cache.dtype is e4m3, expected u8");

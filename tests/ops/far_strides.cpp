@@ -32,7 +32,8 @@ class FarCopies {
     }
     copies_.push_back(std::move(copy));
     Copy& added = copies_.back();
-    added.memory = std::make_unique<support::LazyMemory>(static_cast<std::size_t>(stride * support::element_size(near.dtype())));
+    added.memory =
+        std::make_unique<support::LazyMemory>(static_cast<std::size_t>(stride * support::element_size(near.dtype())));
     added.view.data = added.memory->mapped() ? added.memory->data() : nullptr;
     for (int64_t i = 0; i < near.size() && added.view.data != nullptr; ++i) {
       const uint64_t bits = near.bits(i);
@@ -121,7 +122,8 @@ TEST_CASE("concat_and_cache_mla addresses tensors past 2^32 elements") {
 TEST_CASE("concat_and_cache_mla_rope_fused addresses tensors past 2^32 elements") {
   const Device& device = support::devices().front();
   Random random(2);
-  cases::ConcatAndCacheMlaRopeFusedProblem problem(device, {"", VKV_DTYPE_F16, VKV_DTYPE_F16, 3, 2, 16, 8, 0, 0, 2, 2, 3}, random);
+  cases::ConcatAndCacheMlaRopeFusedProblem problem(
+      device, {"", VKV_DTYPE_F16, VKV_DTYPE_F16, 3, 2, 16, 8, 0, 0, 2, 2, 3}, random);
   problem.slot_mapping.fill_integers({3, 0, 2});
   problem.positions.fill_integers({2, 0, 1});
   FarCopies copies;
@@ -131,12 +133,14 @@ TEST_CASE("concat_and_cache_mla_rope_fused addresses tensors past 2^32 elements"
   far.kv_c = copies.add(problem.kv_c, 1);
   far.cos_sin_cache = copies.add(problem.cos_sin_cache, 1);
   far.kv_cache = copies.add(problem.kv_cache, 2);
-  check(problem.params(), far, copies, {&problem.q_pe, &problem.k_pe, &problem.kv_cache}, vkv_concat_and_cache_mla_rope_fused);
+  check(problem.params(), far, copies, {&problem.q_pe, &problem.k_pe, &problem.kv_cache},
+        vkv_concat_and_cache_mla_rope_fused);
 }
 
 TEST_CASE("indexer_k_quant_and_cache addresses tensors past 2^32 elements") {
   Random random(3);
-  cases::IndexerKQuantAndCacheProblem problem(support::devices().front(), {"", VKV_DTYPE_F32, 3, 64, 32, 0, 3, 2}, random);
+  cases::IndexerKQuantAndCacheProblem problem(support::devices().front(), {"", VKV_DTYPE_F32, 3, 64, 32, 0, 3, 2},
+                                              random);
   problem.slot_mapping.fill_integers({5, 0, 3});
   FarCopies copies;
   auto far = problem.params();
@@ -147,7 +151,8 @@ TEST_CASE("indexer_k_quant_and_cache addresses tensors past 2^32 elements") {
 
 TEST_CASE("cp_gather_indexer_k_quant_cache addresses tensors past 2^32 elements") {
   Random random(4);
-  cases::CpGatherIndexerKQuantCacheProblem problem(support::devices().front(), {"", {{3, 2}, 2, {}, 0, 0, 3}, 64, 2}, random);
+  cases::CpGatherIndexerKQuantCacheProblem problem(support::devices().front(), {"", {{3, 2}, 2, {}, 0, 0, 3}, 64, 2},
+                                                   random);
   FarCopies copies;
   auto far = problem.params();
   far.kv_cache = copies.add(problem.kv_cache, 1);

@@ -1,4 +1,5 @@
-// indexer_k_quant_and_cache against its reference, byte for byte over the whole cache; exact scales; bad slots; refusals.
+// indexer_k_quant_and_cache against its reference, byte for byte over the whole cache; exact scales; bad slots;
+// refusals.
 #include "cases/indexer_k_quant_and_cache.hpp"
 
 #include <limits>
@@ -38,7 +39,8 @@ std::vector<uint64_t> codes_of(vkv_dtype dtype) {
   }
   for (uint64_t power = 2; power < 0x800000; power *= 2) codes.insert(codes.end(), {power - 1, power, power + 1});
   for (uint64_t exponent = 0; exponent < 255; ++exponent) {
-    for (uint64_t mantissa : {0x0, 0x1, 0x7FFFFF, 0x5FFFFF, 0x600000, 0x600001}) codes.push_back(exponent << 23 | mantissa);
+    for (uint64_t mantissa : {0x0, 0x1, 0x7FFFFF, 0x5FFFFF, 0x600000, 0x600001})
+      codes.push_back(exponent << 23 | mantissa);
   }
   codes.insert(codes.end(), {0x7F800000, 0xFF800000, 0x7FC00000});
   return codes;
@@ -50,7 +52,8 @@ TEST_CASE("indexer_k_quant_and_cache writes every byte of the reference and no o
   uint64_t stream = 0;
   for (const Device& device : support::devices()) {
     for (const IndexerKQuantAndCache& c : cases::indexer_k_quant_and_cache()) {
-      CAPTURE(device.name, c.name, c.dtype, c.tokens, c.head_dim, c.quant_block_size, c.scale_rule, support::process_seed());
+      CAPTURE(device.name, c.name, c.dtype, c.tokens, c.head_dim, c.quant_block_size, c.scale_rule,
+              support::process_seed());
       Random random(++stream);
       IndexerKQuantAndCacheProblem problem(device, c, random);
       check(device, problem);
@@ -99,7 +102,8 @@ TEST_CASE("indexer_k_quant_and_cache skips and reports slots past the cache") {
   for (const Device& device : support::devices()) {
     Random random(3000);
     IndexerKQuantAndCacheProblem problem(device, {"", VKV_DTYPE_BF16, 40}, random);
-    for (int64_t slot : {kCapacity, kCapacity + 1, int64_t{2147483647}, int64_t{1} << 62, std::numeric_limits<int64_t>::max()}) {
+    for (int64_t slot :
+         {kCapacity, kCapacity + 1, int64_t{2147483647}, int64_t{1} << 62, std::numeric_limits<int64_t>::max()}) {
       CAPTURE(device.name, slot, support::process_seed());
       problem.slot_mapping.set_bits(17, static_cast<uint64_t>(slot));
       problem.slot_mapping.upload();
@@ -126,7 +130,8 @@ TEST_CASE("indexer_k_quant_and_cache refuses bad input and writes nothing") {
   refused([](auto& p) { p.slot_mapping.shape[0] = 5; }, "k.shape[0] is 4, expected at least 5");
   refused([](auto& p) { p.k.dtype = VKV_DTYPE_FP8_E4M3; }, "k.dtype is e4m3, expected f16 or bf16 or f32");
   refused([](auto& p) { p.k.stride[1] = 2; }, "k.stride[1] is 2, expected 1");
-  refused([](auto& p) { p.quant_block_size = 96; }, "quant_block_size is 96, expected a divisor of k.shape[1], which is 128");
+  refused([](auto& p) { p.quant_block_size = 96; },
+          "quant_block_size is 96, expected a divisor of k.shape[1], which is 128");
   refused([](auto& p) { p.quant_block_size = 256; }, "quant_block_size is 256");
   refused([](auto& p) { p.quant_block_size = -1; }, "quant_block_size is -1, expected at least 0");
   refused([](auto& p) { p.quant_block_size = 64; }, "kv_cache.shape[2] is 132, expected 136");

@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "support/compare.hpp"
+#include "support/lazy_memory.hpp"
 #include "support/reference/swap_blocks.hpp"
 #include "support/refusal.hpp"
 
@@ -47,6 +48,29 @@ TEST_CASE("swap_blocks may hold a block twice and stays inside its pools") {
     const auto base = problem.src.base() - problem.src.image().data();
     std::copy_n(before.begin() + base + 70001, 6 * 70001, after.begin() + base + 70001);
     CHECK(support::first_difference(after, before) == -1);
+  }
+}
+
+TEST_CASE("swap_blocks reaches past 2^32 elements on the CPU") {
+  const support::OwnedContext ctx = support::cpu_context(2);
+  constexpr int64_t kFar = (int64_t{1} << 32) + 5;  // bytes from one block to the next
+  const support::LazyMemory src(2 * kFar + 4), dst(2 * kFar + 4);
+  if (!src.mapped() || !dst.mapped()) {
+    WARN("this system gives no 16 GiB of address space");
+    return;
+  }
+  int64_t mapping[] = {2, 1, 1, 2};
+  vkv_swap_blocks_params p = VKV_INIT(vkv_swap_blocks_params);
+  p.src = {src.data(), VKV_DTYPE_U8, 2, {3, 4}, {kFar, 1}};
+  p.dst = {dst.data(), VKV_DTYPE_U8, 2, {3, 4}, {kFar, 1}};
+  p.block_mapping = {mapping, VKV_DTYPE_I64, 2, {2, 2}, {2, 1}};
+  auto* from = static_cast<uint8_t*>(src.data());
+  for (int64_t block : {1, 2}) from[block * kFar] = from[block * kFar + 3] = static_cast<uint8_t>(10 * block);
+  VKV_CHECK_OK(vkv_swap_blocks(ctx.get(), &p, nullptr));
+  const auto* to = static_cast<const uint8_t*>(dst.data());
+  for (int64_t block : {1, 2}) {
+    CHECK(to[block * kFar] == 10 * (3 - block));
+    CHECK(to[block * kFar + 3] == 10 * (3 - block));
   }
 }
 

@@ -64,8 +64,8 @@ class Array {
   void plant_specials(Random& random);
   void fill_poison();                                            // a NaN in float formats, 0xAB bytes in others
 
-  // Makes every NaN of the host image the same one, in the first `columns` of the last dimension: which NaN arithmetic gives
-  // is the machine's choice.
+  // Makes every NaN of the host image the same one, in the first `columns` of the last dimension: which NaN arithmetic
+  // gives is the machine's choice.
   void unify_nans(int64_t columns);
 
   void upload();

@@ -44,7 +44,8 @@ int64_t Random::integer(int64_t low, int64_t high) {
 std::vector<int64_t> Random::distinct(int64_t count, int64_t limit) {
   std::vector<int64_t> all(static_cast<std::size_t>(limit));
   std::iota(all.begin(), all.end(), int64_t{0});
-  for (int64_t i = 0; i < count; ++i) std::swap(all.at(static_cast<std::size_t>(i)), all.at(static_cast<std::size_t>(integer(i, limit - 1))));
+  for (int64_t i = 0; i < count; ++i)
+    std::swap(all.at(static_cast<std::size_t>(i)), all.at(static_cast<std::size_t>(integer(i, limit - 1))));
   all.resize(static_cast<std::size_t>(count));
   return all;
 }

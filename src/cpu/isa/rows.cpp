@@ -103,6 +103,30 @@ void narrow(const float* src, void* dst, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = To::encode(src[i]);
 }
 
+// A pair (x, y) becomes (x * c - y * s, y * c + x * s). float32 products of f16 and bf16 are exact, and their float32
+// sums round again without harm (24 bits are at least 2 * 11 + 2), so each step is rounded once in effect.
+template <class From, class To>
+void mix(const void* x, const void* y, void* dst, int64_t n, float a, float b, float scale) {
+  const auto* from_x = static_cast<const typename From::Storage*>(x);
+  const auto* from_y = static_cast<const typename From::Storage*>(y);
+  auto* out = static_cast<typename To::Storage*>(dst);
+  constexpr int64_t kChunk = 64;  // read whole before it is written: dst may be x or y
+  for (int64_t first = 0; first < n; first += kChunk) {
+    const int64_t count = n - first < kChunk ? n - first : kChunk;
+    float sum[kChunk];
+    for (int64_t i = 0; i < count; ++i) {
+      sum[i] = a * From::decode(from_x[first + i]) + b * From::decode(from_y[first + i]);
+    }
+    if constexpr (To::dtype == VKV_DTYPE_FP8_E4M3) {
+      uint32_t codes[kChunk];
+      for (int64_t i = 0; i < count; ++i) codes[i] = To::code(sum[i] / scale);
+      for (int64_t i = 0; i < count; ++i) out[first + i] = static_cast<uint8_t>(codes[i]);
+    } else {
+      for (int64_t i = 0; i < count; ++i) out[first + i] = To::encode(sum[i]);
+    }
+  }
+}
+
 // A pair (x, y) becomes (x * c - y * s, y * c + x * s). float32 products of f16 and bf16 are exact, and their float32 sums
 // round again without harm (24 bits are at least 2 * 11 + 2), so each step is rounded once in effect.
 template <class T, bool kNeox>
@@ -184,6 +208,7 @@ const RowKernels kRowKernels = {
     {amax<F16>, amax<BF16>, amax<F32>},
     {widen<F16>, widen<BF16>, widen<F32>},
     {narrow<F16>, narrow<BF16>, narrow<F32>},
+    {{mix<F16, F16>, mix<F16, E4M3>}, {mix<BF16, BF16>, mix<BF16, E4M3>}, {mix<F32, F32>, mix<F32, E4M3>}},
     {quantize_nvfp4<F16>, quantize_nvfp4<BF16>},
     {transpose<uint8_t>, transpose<uint16_t>, transpose<uint32_t>},
     {{rotate<F16, true>, rotate<F16, false>},

@@ -19,8 +19,8 @@ void mla_entry(const support::Array& kv_c, const support::Array& k_pe, int64_t t
 
 namespace {
 
-void ds_mla_entry(const support::Array& kv_c, const support::Array& k_pe, int64_t token, int32_t scale_rule, int64_t slot,
-                  support::Array& kv_cache) {
+void ds_mla_entry(const support::Array& kv_c, const support::Array& k_pe, int64_t token, int32_t scale_rule,
+                  int64_t slot, support::Array& kv_cache) {
   const int64_t entry = slot * 656;  // row-major position of its first byte
   for (int64_t tile = 0; tile < 4; ++tile) {
     const double exact = largest_magnitude(kv_c, token, tile * 128, 128) / 448;

@@ -12,7 +12,8 @@ void rotate(support::Array& a, int64_t first, const support::Array& cos_sin, int
   const int64_t half = cos_sin.dim(1) / 2;
   const auto round = [&](double x) { return support::rounded(a.dtype(), x); };
   for (int64_t i = 0; i < half; ++i) {
-    const int64_t at_x = first + (style == VKV_ROPE_GPTJ ? 2 * i : i), at_y = first + (style == VKV_ROPE_GPTJ ? 2 * i + 1 : i + half);
+    const int64_t at_x = first + (style == VKV_ROPE_GPTJ ? 2 * i : i),
+                  at_y = first + (style == VKV_ROPE_GPTJ ? 2 * i + 1 : i + half);
     const double x = a.at(at_x), y = a.at(at_y), c = cos_sin.at({position, i}), s = cos_sin.at({position, half + i});
     a.set(at_x, round(x * c) - round(y * s));
     a.set(at_y, round(y * c) + round(x * s));
