@@ -35,20 +35,22 @@ struct Params {
   uint32_t units;             // of a row
 };
 
-// What each side counts for: exp(lse - m), the larger one 1. A side that counts 0 is not read.
+// What each side counts for: exp(lse - m), the larger one 1, an empty one 0.
 struct Sides {
+  bool has_prefix, has_suffix;
   float prefix, suffix, m;
 
   __device__ Sides(float p, float s, bool no_prefix) {
     constexpr float kInf = __builtin_huge_valf();
-    no_prefix = no_prefix || fabsf(p) == kInf;
-    const bool no_suffix = fabsf(s) == kInf;
-    m = fmaxf(no_prefix ? -kInf : p, no_suffix ? -kInf : s);  // passes over NaN; the exponentials do not
-    prefix = no_prefix ? 0.0f : expf(__fsub_rn(p, m));
-    suffix = no_suffix ? 0.0f : expf(__fsub_rn(s, m));
+    has_prefix = !no_prefix && fabsf(p) != kInf;
+    has_suffix = fabsf(s) != kInf;
+    m = fmaxf(has_prefix ? p : -kInf, has_suffix ? s : -kInf);  // passes over NaN; the exponentials do not
+    prefix = has_prefix ? expf(__fsub_rn(p, m)) : 0.0f;
+    suffix = has_suffix ? expf(__fsub_rn(s, m)) : 0.0f;
   }
   __device__ float sum() const { return __fadd_rn(prefix, suffix); }
-  __device__ float lse() const { return sum() == 0.0f ? -__builtin_huge_valf() : __fadd_rn(m, logf(sum())); }
+  __device__ bool is_nan() const { return isnan(sum()); }
+  __device__ float lse() const { return has_prefix || has_suffix ? __fadd_rn(m, logf(sum())) : m; }
 };
 
 // Output as its own type, or as e4m3 over the scale.
@@ -57,20 +59,23 @@ struct Plain {
   using Out = typename T::Storage;
   explicit __device__ Plain(const Params&) {}
   __device__ Out narrow(float x) const { return T::encode(x); }
+  __device__ Out take(typename T::Storage x) const { return x; }
 };
+template <class T>
 struct Scaled {
   using Out = uint8_t;
   Divider by;
   explicit __device__ Scaled(const Params& p) : by(__ldg(p.scale)) {}
   __device__ Out narrow(float x) const { return E4M3::encode(by.divide(x)); }
+  __device__ Out take(typename T::Storage x) const { return narrow(T::decode(x)); }
 };
 
 constexpr int kDepth = 2;  // units of each side that a thread has in flight
 
-// One row of the output: the sum of kSides rows by their shares of `sum`.
+// One row of the output: nothing, the bits of `a`, or the sum of `a` and `b` by their shares.
 template <class T, class To, int kElements, int kSides>
-__device__ void merge_row(const Params& p, uint32_t lane, const char* a, float a_counts, const char* b, float b_counts, float sum,
-                          char* out, const To& to) {
+__device__ void merge_row(const Params& p, uint32_t lane, const char* a, const char* b, float a_counts, float b_counts, char* out,
+                          const To& to) {
   using In = typename T::Storage;
   using Out = typename To::Out;
   constexpr int kIn = kElements * static_cast<int>(sizeof(In)), kOut = kElements * static_cast<int>(sizeof(Out));
@@ -85,8 +90,9 @@ __device__ void merge_row(const Params& p, uint32_t lane, const char* a, float a
     }
   };
   load(lane);
-  // Behind the first loads, which need not wait for it. One side alone counts 1 already.
-  const float a_share = kSides > 1 ? __fdiv_rn(a_counts, sum) : a_counts, b_share = __fdiv_rn(b_counts, sum);
+  // Behind the first loads, which need not wait for it.
+  const float whole = __frcp_rn(__fadd_rn(a_counts, b_counts)), a_share = __fmul_rn(a_counts, whole);
+  const float b_share = __fmul_rn(b_counts, whole);
   for (uint32_t first = lane; first < p.units; first += p.lanes * kDepth) {
     if (first != lane) load(first);
 #pragma unroll
@@ -96,10 +102,15 @@ __device__ void merge_row(const Params& p, uint32_t lane, const char* a, float a
       Pack<kOut> z;
 #pragma unroll
       for (int j = 0; j < kElements; ++j) {
-        float value = 0.0f;
-        if (kSides > 0) value = __fmul_rn(T::decode(x[i].template as<In>()[j]), a_share);
-        if (kSides > 1) value = __fmaf_rn(T::decode(y[i].template as<In>()[j]), b_share, value);
-        z.template as<Out>()[j] = to.narrow(value);
+        Out& value = z.template as<Out>()[j];
+        if constexpr (kSides == 2) {
+          const float from_a = __fmul_rn(T::decode(x[i].template as<In>()[j]), a_share);
+          value = to.narrow(__fmaf_rn(T::decode(y[i].template as<In>()[j]), b_share, from_a));
+        } else if constexpr (kSides == 1) {
+          value = to.take(x[i].template as<In>()[j]);
+        } else {
+          value = to.narrow(0.0f);
+        }
       }
       z.store_to(out + static_cast<int64_t>(unit) * kOut);
     }
@@ -124,16 +135,15 @@ __global__ void __launch_bounds__(kThreads) merge_kernel(const __grid_constant__
       __syncwarp();
       if (item < items) {
         const Sides sides(prefix_lse, suffix_lse, no_prefix);
-        const char* prefix = p.prefix.at(token, head);
-        const char* suffix = p.suffix.at(token, head);
+        const char* prefix = sides.has_prefix ? p.prefix.at(token, head) : p.suffix.at(token, head);
+        const char* suffix = sides.has_suffix ? p.suffix.at(token, head) : prefix;
         char* out = p.out.at(token, head);
-        if (sides.prefix != 0.0f && sides.suffix != 0.0f) {
-          merge_row<T, To, kElements, 2>(p, lane, prefix, sides.prefix, suffix, sides.suffix, sides.sum(), out, to);
-        } else if (sides.sum() != 0.0f) {
-          const char* only = sides.prefix != 0.0f ? prefix : suffix;
-          merge_row<T, To, kElements, 1>(p, lane, only, sides.sum(), nullptr, 0.0f, sides.sum(), out, to);
+        if ((sides.has_prefix && sides.has_suffix) || sides.is_nan()) {
+          merge_row<T, To, kElements, 2>(p, lane, prefix, suffix, sides.prefix, sides.suffix, out, to);
+        } else if (sides.has_prefix || sides.has_suffix) {
+          merge_row<T, To, kElements, 1>(p, lane, prefix, suffix, 1.0f, 0.0f, out, to);
         } else {
-          merge_row<T, To, kElements, 0>(p, lane, nullptr, 0.0f, nullptr, 0.0f, 1.0f, out, to);
+          merge_row<T, To, kElements, 0>(p, lane, nullptr, nullptr, 1.0f, 0.0f, out, to);
         }
         if (lane == 0 && p.out_lse.data != nullptr) *p.out_lse.at(token, head) = sides.lse();
       }
@@ -197,7 +207,7 @@ void merge_type(const CudaContext& ctx, const MergeAttnStates& q, vkv_stream str
   const bool vectors = q.head_dim % kVector == 0 &&
                        Alignment().add(q.prefix_output, 2).add(q.suffix_output, 2).bytes() == 16 &&
                        Alignment().add(q.output, 2).bytes() >= (scaled ? kVector : 16);
-  if (scaled) return vectors ? merge<T, Scaled, kVector>(ctx, q, stream) : merge<T, Scaled, 1>(ctx, q, stream);
+  if (scaled) return vectors ? merge<T, Scaled<T>, kVector>(ctx, q, stream) : merge<T, Scaled<T>, 1>(ctx, q, stream);
   vectors ? merge<T, Plain<T>, kVector>(ctx, q, stream) : merge<T, Plain<T>, 1>(ctx, q, stream);
 }
 
