@@ -23,7 +23,9 @@ class CudaMemory : public Memory {
   }
   void release(void* pointer) override { cudaFree(pointer); }
   void to_device(void* device, const void* host, std::size_t bytes) override {
+    // A copy from pageable memory may return before its end, and streams that do not block do not wait for it.
     require(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice), "upload");
+    require(cudaStreamSynchronize(cudaStreamLegacy), "upload");
   }
   void to_host(void* host, const void* device, std::size_t bytes) override {
     require(cudaMemcpy(host, device, bytes, cudaMemcpyDeviceToHost), "download");

@@ -88,9 +88,9 @@ struct UpconvertElements : Entries {
 template <class Mover>
 void upconvert(const CudaContext& ctx, const CpGatherAndUpconvertFp8KvCache& q, vkv_stream stream) {
   Mover mover;
-  mover.rows = deal_rows(
-      ctx, make_ragged(ctx, q, q.workspace_starts, q.batch, q.seq_starts, VKV_OP_CP_GATHER_AND_UPCONVERT_FP8_KV_CACHE),
-      q.num_rows, Mover::kUnits);
+  const Ragged ragged = make_ragged(ctx, VKV_OP_CP_GATHER_AND_UPCONVERT_FP8_KV_CACHE, q, q.dst, q.workspace_starts, q.batch,
+                                    q.seq_starts);
+  mover.rows = deal_rows(ctx, ragged, q.num_rows, Mover::kUnits);
   mover.src = q.src_cache.as<const char>();
   mover.src_block = q.src_cache.stride[0];
   mover.src_token = q.src_cache.stride[1];

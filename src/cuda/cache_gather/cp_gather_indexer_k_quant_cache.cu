@@ -47,7 +47,7 @@ struct Segregated {
 template <int kBytes>
 void gather(const CudaContext& ctx, const CpGatherIndexerKQuantCache& q, vkv_stream stream) {
   if (q.head_dim == 0) return;
-  const Ragged ragged = make_ragged(ctx, q, q.cu_seq_lens, q.batch + 1, Tensor{}, VKV_OP_CP_GATHER_INDEXER_K_QUANT_CACHE);
+  const Ragged ragged = make_ragged(ctx, VKV_OP_CP_GATHER_INDEXER_K_QUANT_CACHE, q, q.dst_k, q.cu_seq_lens, q.batch + 1, Tensor{});
   Segregated<kBytes> mover;
   mover.src = q.kv_cache.as<const char>();
   mover.block_bytes = q.kv_cache.stride[0];

@@ -32,7 +32,7 @@ struct Rows {
   uint32_t tasks;
   uint32_t per_task;  // 1 .. 32; more than 1 only where a row is one slice
   Ragged ragged;
-  uint32_t count;  // rows of dst
+  uint32_t count;  // rows to consider
   FastDiv slices;  // of a row
   FastDiv slice;   // units of one
   int64_t units;   // of a row
@@ -50,7 +50,7 @@ template <class Mover, bool kRuns>
 __global__ void __launch_bounds__(kGatherThreads) gather_kernel(const __grid_constant__ Mover m) {
   constexpr int kDepth = 4;
   const Rows& rows = m.rows;
-  if (blockIdx.x < rows.checkers) return rows.ragged.check(rows.count, blockIdx.x, rows.checkers);
+  if (blockIdx.x < rows.checkers) return rows.ragged.check(blockIdx.x, rows.checkers);
   const unsigned lane = threadIdx.x % 32, worker = blockIdx.x - rows.checkers, workers = gridDim.x - rows.checkers;
   const Ragged::Window window = rows.ragged.first_window(lane);
   for (uint32_t task = worker * (kGatherThreads / 32) + threadIdx.x / 32; task < rows.tasks;
@@ -158,8 +158,8 @@ void launch_gather(const CudaContext& ctx, const Mover& mover, vkv_stream stream
 
 // The sequences of a problem. `num_bounds`: its batch, or one more.
 template <class Problem>
-Ragged make_ragged(const CudaContext& ctx, const Problem& q, const Tensor& bounds, int64_t num_bounds, const Tensor& seq_starts,
-                   int32_t op) {
+Ragged make_ragged(const CudaContext& ctx, int32_t op, const Problem& q, const Tensor& dst, const Tensor& bounds,
+                   int64_t num_bounds, const Tensor& seq_starts) {
   Ragged ragged;
   ragged.bounds = bounds.as<const int32_t>();
   ragged.bounds_stride = bounds.stride[0];
@@ -167,6 +167,7 @@ Ragged make_ragged(const CudaContext& ctx, const Problem& q, const Tensor& bound
   ragged.seq_starts_stride = seq_starts.stride[0];
   ragged.batch = checked_count("sequences", q.batch);
   ragged.num_bounds = checked_count("sequences", num_bounds);
+  ragged.buffer_rows = dst.shape[0];
   ragged.table = {q.block_table.template as<const int32_t>(),
                   q.block_table.stride[0],
                   checked_count("table columns", q.table_columns),

@@ -123,14 +123,14 @@ Entries make_entries(const Tensor& src_cache, const Tensor& dst) {
 
 void run(const Context& context, const CpGatherCache& q, vkv_stream stream) {
   const CudaContext& ctx = self(context);
-  const Ragged ragged = make_ragged(ctx, q, q.cu_seq_lens, q.batch + 1, q.seq_starts, VKV_OP_CP_GATHER_CACHE);
+  const Ragged ragged = make_ragged(ctx, VKV_OP_CP_GATHER_CACHE, q, q.dst, q.cu_seq_lens, q.batch + 1, q.seq_starts);
   copy_entries(ctx, ragged, make_entries(q.src_cache, q.dst), q.num_rows, q.entry_bytes, stream);
 }
 
 void run(const Context& context, const GatherAndMaybeDequantCache& q, vkv_stream stream) {
   const CudaContext& ctx = self(context);
   const Ragged ragged =
-      make_ragged(ctx, q, q.cu_seq_lens, q.batch + 1, q.seq_starts, VKV_OP_GATHER_AND_MAYBE_DEQUANT_CACHE);
+      make_ragged(ctx, VKV_OP_GATHER_AND_MAYBE_DEQUANT_CACHE, q, q.dst, q.cu_seq_lens, q.batch + 1, q.seq_starts);
   const Entries at = make_entries(q.src_cache, q.dst);
   switch (q.src_cache.dtype) {
     case VKV_DTYPE_FP8_E4M3: return dequantize_from<E4M3>(ctx, q, ragged, at, stream);

@@ -23,6 +23,7 @@ struct Ragged {
   int64_t seq_starts_stride;
   uint32_t batch;
   uint32_t num_bounds;  // batch + 1: the last one ends the last sequence; batch: that one never ends
+  int64_t buffer_rows;  // of dst
   BlockTable table;
 
 #ifdef __CUDACC__
@@ -72,10 +73,10 @@ struct Ragged {
     return find_in(sequence, start, static_cast<int64_t>(row) - from, reports, BlockTable::kNoGuess);
   }
 
-  // Reports the bounds that are out of order or past the `rows` rows of dst. For `ctas` CTAs, each of which calls it once.
-  __device__ void check(int64_t rows, uint32_t cta, uint32_t ctas) const {
+  // Reports the bounds that are out of order or past dst. For `ctas` CTAs, each of which calls it once.
+  __device__ void check(uint32_t cta, uint32_t ctas) const {
     for (uint32_t i = cta * blockDim.x + threadIdx.x; i < num_bounds; i += ctas * blockDim.x) {
-      const int64_t value = bound(i), limit = i + 1 < num_bounds ? bound(i + 1) : rows;
+      const int64_t value = bound(i), limit = i + 1 < num_bounds ? bound(i + 1) : buffer_rows;
       if (value < 0 || value > limit) note(table.report, table.op, VKV_REPORT_OFFSET, i, value, limit + 1);
     }
   }

@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kThreads) nvfp4_kernel(const __grid_constant__
       }
       const float global = __fdiv_rn(1.0f, scale);
       const float wanted = __fmul_rn(__fmul_rn(amax, 1.0f / 6.0f), global);
-      const uint8_t sf = E4M3::encode(wanted);
+      const uint8_t sf = E4M3::encode(fminf(wanted, 448.0f));  // NaN, from a nonsense scale, becomes 448
       const float sf_value = E4M3::decode(sf);
       const float inverse = sf_value == 0.0f ? 0.0f : __fdiv_rn(1.0f, __fmul_rn(sf_value, __fdiv_rn(1.0f, global)));
       uint64_t data = 0;
