@@ -5,6 +5,7 @@
 
 #include "cpu/ops.hpp"
 #include "cpu/paging.hpp"
+#include "cpu/streaming.hpp"
 
 namespace vkv::cpu {
 
@@ -13,7 +14,7 @@ namespace {
 // Writes tokens of key into key_cache, or of value into value_cache.
 class Side {
  public:
-  Side(const RowKernels& rows, const Tensor& input, const Tensor& cache, const Tensor& scale)
+  Side(const RowKernels& rows, const Tensor& input, const Tensor& cache, const Tensor& scale, int64_t tokens)
       : input_(input), cache_(cache), scale_(scale), heads_(input.shape[1]), dim_(input.shape[2]),
         in_size_(element_size(input.dtype)), out_size_(element_size(cache.dtype)),
         quantize_(input.dtype == cache.dtype ? nullptr : rows.quantize(input.dtype, cache.dtype)) {
@@ -22,6 +23,7 @@ class Side {
       dim_ *= heads_;
       heads_ = 1;
     }
+    streams_ = 2 * tokens * heads_ * dim_ * out_size_ >= kStreamingBytes && dim_ * out_size_ >= kStreamingRun;
   }
 
   int64_t bytes_each() const { return heads_ * dim_ * (in_size_ + out_size_); }
@@ -32,6 +34,8 @@ class Side {
     for (int64_t h = 0; h < heads_; ++h) {
       if (quantize_ != nullptr) {
         quantize_(in, out, dim_, scale_.present() ? scale_.as<const float>()[scale_index(scale_, h)] : 1.0f);
+      } else if (streams_) {
+        copy_streaming(out, in, static_cast<std::size_t>(dim_ * in_size_));
       } else {
         std::memcpy(out, in, static_cast<std::size_t>(dim_ * in_size_));
       }
@@ -47,6 +51,7 @@ class Side {
   int64_t heads_, dim_;  // runs of a token, and their length
   const int64_t in_size_, out_size_;
   const RowKernels::Quantize quantize_;  // null: bits are copied
+  bool streams_;
 };
 
 // The same into NVFP4 blocks, whose rows (token, head) are split into data and scales. A row's number in its block
@@ -120,6 +125,7 @@ void write_tokens(const CpuContext& cpu, const ReshapeAndCacheFlash& q, const An
         value.write(n, *at);
       }
     }
+    end_streaming();
   });
 }
 
@@ -131,8 +137,8 @@ void run(const Context& ctx, const ReshapeAndCacheFlash& q, vkv_stream) {
     write_tokens(cpu, q, Nvfp4Side(cpu.rows, q.key, q.key_cache, q.k_scale, false),
                  Nvfp4Side(cpu.rows, q.value, q.value_cache, q.v_scale, q.nvfp4_swizzled_v));
   } else {
-    write_tokens(cpu, q, Side(cpu.rows, q.key, q.key_cache, q.k_scale),
-                 Side(cpu.rows, q.value, q.value_cache, q.v_scale));
+    write_tokens(cpu, q, Side(cpu.rows, q.key, q.key_cache, q.k_scale, q.num_tokens),
+                 Side(cpu.rows, q.value, q.value_cache, q.v_scale, q.num_tokens));
   }
 }
 

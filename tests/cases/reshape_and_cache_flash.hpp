@@ -57,6 +57,8 @@ inline std::vector<ReshapeAndCacheFlash> reshape_and_cache_flash() {
   all.push_back({"blocks of 1000 tokens", kBf16, kE4m3, 6, 2, 32, FlashLayout::hnd, Scales::one, 1000});
   all.push_back({"many tokens", kBf16, kBf16, 400, 8, 128, FlashLayout::nhd, Scales::one, 16});
   all.push_back({"many tokens", kBf16, kE4m3, 400, 8, 128, FlashLayout::nhd, Scales::one, 16});
+  // More than the caches near a core hold.
+  all.push_back({"4 MiB, misaligned", kBf16, kBf16, 1040, 8, 128, FlashLayout::nhd, Scales::absent, 16, 0, false, 3});
   all.push_back({"one token", kBf16, kBf16, 1, 8, 128});
   constexpr vkv_dtype kNvfp4 = VKV_DTYPE_NVFP4;
   for (FlashLayout layout : {FlashLayout::nhd, FlashLayout::hnd, FlashLayout::one_tensor, FlashLayout::apart}) {

@@ -8,6 +8,7 @@
 
 #include "support/array.hpp"
 #include "support/catch.hpp"
+#include "support/expect_report.hpp"
 
 // `check` runs the op and compares its outputs with the reference, which skips such slots. `slots` has 300 or more.
 template <class Check>
@@ -21,16 +22,10 @@ void check_bad_slots(const support::Device& device, int32_t op, support::Array& 
   };
   plant(planted.front());
   check();
-  vkv_device_report report = support::take_report(device);
-  CHECK(report.count == 1);
-  CHECK(report.op == op);
-  CHECK(report.what == VKV_REPORT_SLOT);
-  CHECK(report.index == 299);
-  CHECK(report.value == capacity);
-  CHECK(report.limit == capacity);
+  support::expect_report(device, op, VKV_REPORT_SLOT, 1, 299, capacity, capacity);
   for (const auto& bad : planted) plant(bad);
   check();
-  report = support::take_report(device);
+  const vkv_device_report report = support::take_report(device);
   CHECK(report.count == planted.size());
   CHECK(report.limit == capacity);
   CHECK(std::count(planted.begin(), planted.end(), std::make_pair(report.index, report.value)) == 1);
