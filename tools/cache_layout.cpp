@@ -8,7 +8,8 @@ namespace tools {
 
 namespace {
 
-vkv_tensor tensor(void* data, vkv_dtype dtype, std::initializer_list<int64_t> shape, std::initializer_list<int64_t> stride) {
+vkv_tensor tensor(void* data, vkv_dtype dtype, std::initializer_list<int64_t> shape,
+                  std::initializer_list<int64_t> stride) {
   vkv_tensor t{};
   t.data = data;
   t.dtype = dtype;
@@ -21,7 +22,9 @@ vkv_tensor tensor(void* data, vkv_dtype dtype, std::initializer_list<int64_t> sh
 }  // namespace
 
 int64_t CacheLayout::element_bytes() const { return support::element_size(dtype); }
-int64_t CacheLayout::data_bytes() const { return dtype == VKV_DTYPE_NVFP4 ? head_size / 2 : head_size * element_bytes(); }
+int64_t CacheLayout::data_bytes() const {
+  return dtype == VKV_DTYPE_NVFP4 ? head_size / 2 : head_size * element_bytes();
+}
 int64_t CacheLayout::scale_bytes() const { return dtype == VKV_DTYPE_NVFP4 ? head_size / 16 : 0; }
 int64_t CacheLayout::side_bytes() const { return block_size * kv_heads * (data_bytes() + scale_bytes()); }
 
@@ -53,8 +56,8 @@ int64_t CacheLayout::row(int64_t token, int64_t head) const {
 int64_t CacheLayout::row_offset(Which which, int64_t token, int64_t head, int64_t byte) const {
   if (layout != Layout::x) return side(which) + row(token, head) * data_bytes() + byte;
   const int64_t element = byte / element_bytes(), rest = byte % element_bytes(), x = packed_elements();
-  const int64_t in_head = which == Which::value ? element * block_size + token
-                                                : (element / x * block_size + token) * x + element % x;
+  const int64_t in_head =
+      which == Which::value ? element * block_size + token : (element / x * block_size + token) * x + element % x;
   return side(which) + (head * head_size * block_size + in_head) * element_bytes() + rest;
 }
 

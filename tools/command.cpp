@@ -1,5 +1,7 @@
 #include "tools/command.hpp"
 
+#include <charconv>
+#include <cstdlib>
 #include <iostream>
 #include <vector>
 
@@ -20,14 +22,19 @@ bool parse(cxxopts::Options& options, int argc, char** argv, cxxopts::ParseResul
     return false;
   }
   if (result.count("stray") != 0) {
-    throw Refusal("\"" + result["stray"].as<std::vector<std::string>>().front() + "\" is not an option (see vkv " + argv[0] +
-                  " --help)");
+    throw Refusal("\"" + result["stray"].as<std::vector<std::string>>().front() + "\" is not an option (see vkv " +
+                  argv[0] + " --help)");
   }
   return true;
 }
 
 int64_t integer_option(const cxxopts::ParseResult& result, const std::string& name, int64_t least, int64_t most) {
-  const auto value = result[name].as<int64_t>();
+  const auto text = result[name].as<std::string>();
+  int64_t value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc{} || *read.ptr != '\0') {
+    throw Refusal("--" + name + " is \"" + text + "\", expected a whole number");
+  }
   if (value < least || value > most) {
     throw Refusal("--" + name + " is " + std::to_string(value) + ", expected " + std::to_string(least) + " to " +
                   std::to_string(most));
@@ -35,9 +42,18 @@ int64_t integer_option(const cxxopts::ParseResult& result, const std::string& na
   return value;
 }
 
+double number_option(const cxxopts::ParseResult& result, const std::string& name) {
+  const auto text = result[name].as<std::string>();
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || *end != '\0') throw Refusal("--" + name + " is \"" + text + "\", expected a number");
+  return value;
+}
+
 void add_device_options(cxxopts::Options& options) {
-  options.add_options()("backend", "Where to run: auto, cpu or cuda", cxxopts::value<std::string>()->default_value("auto"))(
-      "threads", "Threads of the CPU backend; 0 = one for each CPU", cxxopts::value<int>()->default_value("0"));
+  const auto text = [](const char* value) { return cxxopts::value<std::string>()->default_value(value); };
+  options.add_options()("backend", "Where to run: auto, cpu or cuda", text("auto"));
+  options.add_options()("threads", "Threads of the CPU backend; 0 = one for each CPU", text("0"));
 }
 
 vkv_context_info describe(const vkv_context* ctx) {
@@ -60,7 +76,8 @@ OpenDevice open_device(const std::string& backend, int threads) {
       vkv_context* ctx = nullptr;
       const bool created = vkv_context_create(&params, &ctx) == VKV_OK;
       vkv_context_destroy(ctx);
-      throw Refusal(created ? "--backend is cuda, which this build of the tool has no memory for" : vkv_last_error_message());
+      throw Refusal(created ? "--backend is cuda, which this build of the tool has no memory for"
+                            : vkv_last_error_message());
     }
   }
   support::OwnedContext ctx;
@@ -75,7 +92,7 @@ OpenDevice open_device(const std::string& backend, int threads) {
 }
 
 OpenDevice open_device(const cxxopts::ParseResult& result) {
-  return open_device(result["backend"].as<std::string>(), result["threads"].as<int>());
+  return open_device(result["backend"].as<std::string>(), static_cast<int>(integer_option(result, "threads", 0, 1024)));
 }
 
 }  // namespace tools

@@ -12,7 +12,8 @@
 
 namespace tools {
 
-// Exit codes. kWrong: the work was done and a check failed. kRefused: the request makes no sense here; nothing was done.
+// Exit codes. kWrong: the work was done and a check failed. kRefused: the request makes no sense here; nothing was
+// done.
 inline constexpr int kDone = 0, kWrong = 1, kRefused = 2;
 
 // The request makes no sense: main() prints the sentence and exits with kRefused.
@@ -29,8 +30,9 @@ int replay(int argc, char** argv);
 // Parses; a wrong or stray argument is a Refusal. On --help prints the help and returns false.
 bool parse(cxxopts::Options& options, int argc, char** argv, cxxopts::ParseResult& result);
 
-// The value of a whole-number option, refused outside [least, most].
+// The value of an option that was declared as text: a whole number, refused outside [least, most]; a number.
 int64_t integer_option(const cxxopts::ParseResult& result, const std::string& name, int64_t least, int64_t most);
+double number_option(const cxxopts::ParseResult& result, const std::string& name);
 // The entry of `choices` that an option names.
 template <class Value>
 Value choice_option(const cxxopts::ParseResult& result, const std::string& name,

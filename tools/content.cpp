@@ -61,7 +61,8 @@ void Content::codes(Which which, int64_t request, int64_t token, int64_t element
 
 template <class Bits>
 void Content::write_as(Which which, int64_t request, int64_t token, int64_t elements, Bits* to) const {
-  codes(which, request, token, elements, [&](int64_t i, uint64_t code) { to[i] = static_cast<Bits>(input_bits_[code]); });
+  codes(which, request, token, elements,
+        [&](int64_t i, uint64_t code) { to[i] = static_cast<Bits>(input_bits_[code]); });
 }
 
 void Content::write(Which which, int64_t request, int64_t token, void* to) const {
@@ -77,8 +78,8 @@ void Content::query_values(int64_t request, int64_t token, double* to) const {
 
 int64_t Content::scale_index(Which which, int64_t head) const { return scales(which).size() > 1 ? head : 0; }
 
-// Calls group(first element, block scale's code, 16 element codes, scale) for each run of 16 elements, by the steps that
-// vkv_reshape_and_cache_flash states, in float32.
+// Calls group(first element, block scale's code, 16 element codes, scale) for each run of 16 elements, by the steps
+// that vkv_reshape_and_cache_flash states, in float32.
 template <class Group>
 void Content::nvfp4_groups(Which which, int64_t request, int64_t token, Group&& group) const {
   const float scale = scales(which).front(), inverse_scale = 1.0f / scale;
@@ -95,7 +96,8 @@ void Content::nvfp4_groups(Which which, int64_t request, int64_t token, Group&& 
     const float inverse = sf == 0 ? 0 : 1.0f / (sf * (1.0f / inverse_scale));
     unsigned elements[kGroup];
     for (int64_t j = 0; j < kGroup; ++j) elements[j] = support::encode_e2m1(x[j] * inverse);
-    group(i - (kGroup - 1), static_cast<uint8_t>(block_scale), elements, static_cast<double>(sf) * static_cast<double>(scale));
+    group(i - (kGroup - 1), static_cast<uint8_t>(block_scale), elements,
+          static_cast<double>(sf) * static_cast<double>(scale));
   });
 }
 

@@ -1,8 +1,8 @@
 // What the keys, values and queries of a replay are, and what a cache holds of them.
 //
 // Every element is a function of (seed, which, request, token, element): a counter-based hash picks one of 4096 numbers
-// drawn from a normal distribution. So nothing is stored to verify a result, and conversion is a table: each of the 4096
-// numbers is rounded once to the input's dtype, and for each head once to what a cache returns for it, all through
+// drawn from a normal distribution. So nothing is stored to verify a result, and conversion is a table: each of the
+// 4096 numbers is rounded once to the input's dtype, and for each head once to what a cache returns for it, all through
 // support::encode and support::decode, in float64 where the library's text does not name float32.
 #pragma once
 
@@ -34,7 +34,8 @@ class Content {
 
   // Keys or values of a token as a cache of shape().cache returns them, exactly: [kv_heads, head_size].
   void cached_values(Which which, int64_t request, int64_t token, double* to) const;
-  // Their bytes: [kv_heads, head_size] elements (nvfp4: half bytes), and for nvfp4 [kv_heads, head_size / 16] scale bytes.
+  // Their bytes: [kv_heads, head_size] elements (nvfp4: half bytes), and for nvfp4 [kv_heads, head_size / 16] scale
+  // bytes.
   void cached_bytes(Which which, int64_t request, int64_t token, uint8_t* rows, uint8_t* scales) const;
 
  private:
@@ -50,8 +51,8 @@ class Content {
   ContentShape shape_;
   uint64_t seed_;
   std::vector<float> k_scales_, v_scales_;
-  std::vector<uint32_t> input_bits_;              // of each code
-  std::vector<double> input_values_;              // of each code
+  std::vector<uint32_t> input_bits_;                     // of each code
+  std::vector<double> input_values_;                     // of each code
   std::vector<uint32_t> k_cached_bits_, v_cached_bits_;  // [head's scale][code]; not for nvfp4
   std::vector<double> k_cached_values_, v_cached_values_;
 };

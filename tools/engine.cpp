@@ -49,7 +49,8 @@ Engine::Engine(const support::Device& device, const ReplayOptions& options, cons
       content_(content),
       layout_{options.layout, options.cache_dtype, options.limits.block_size, options.kv_heads, options.head_size},
       longest_(longest),
-      row_bytes_(static_cast<std::size_t>(options.heads * options.head_size * support::element_size(options.input_dtype()))),
+      row_bytes_(
+          static_cast<std::size_t>(options.heads * options.head_size * support::element_size(options.input_dtype()))),
       token_bytes_(row_bytes_ / static_cast<std::size_t>(options.heads) * static_cast<std::size_t>(options.kv_heads)),
       device_pool_(*device.memory, static_cast<std::size_t>(options.limits.device_blocks * layout_.block_bytes())),
       host_pool_(support::host_memory(), static_cast<std::size_t>(options.limits.host_blocks * layout_.block_bytes())),
@@ -61,7 +62,8 @@ Engine::Engine(const support::Device& device, const ReplayOptions& options, cons
       query_(*device.memory, static_cast<std::size_t>(options.limits.max_batch) * row_bytes_),
       out_(*device.memory, static_cast<std::size_t>(options.limits.max_batch) * row_bytes_),
       table_(*device.memory,
-             static_cast<std::size_t>(options.limits.max_batch * (longest / options.limits.block_size + 1)) * sizeof(int32_t)),
+             static_cast<std::size_t>(options.limits.max_batch * (longest / options.limits.block_size + 1)) *
+                 sizeof(int32_t)),
       lengths_(*device.memory, static_cast<std::size_t>(options.limits.max_batch) * sizeof(int32_t)),
       workspace_(*device.memory, 0) {
   refuse_unsupported();
@@ -175,7 +177,8 @@ void Engine::attend(const std::vector<const Sequence*>& rows) {
   staged_queries_.resize(rows.size() * row_bytes_);
   for (std::size_t row = 0; row < rows.size(); ++row) {
     const Sequence& sequence = *rows[row];
-    std::copy(sequence.blocks.begin(), sequence.blocks.end(), staged_table_.begin() + static_cast<int64_t>(row * columns));
+    std::copy(sequence.blocks.begin(), sequence.blocks.end(),
+              staged_table_.begin() + static_cast<int64_t>(row * columns));
     staged_lengths_.push_back(static_cast<int32_t>(sequence.length));
     content_.write(Which::query, sequence.request.id, sequence.length - 1, &staged_queries_[row * row_bytes_]);
     tokens += static_cast<double>(sequence.length);
@@ -199,7 +202,8 @@ vkv_tensor Engine::pool_view(const Buffer& pool) const {
   return layout_.blocks_view(pool.data(), static_cast<int64_t>(pool.bytes()) / layout_.block_bytes());
 }
 
-vkv_swap_blocks_params Engine::swap_params(const Buffer& from, const Buffer& to, const int64_t* pairs, int64_t count) const {
+vkv_swap_blocks_params Engine::swap_params(const Buffer& from, const Buffer& to, const int64_t* pairs,
+                                           int64_t count) const {
   vkv_swap_blocks_params p = VKV_INIT(vkv_swap_blocks_params);
   p.src = pool_view(from);
   p.dst = pool_view(to);

@@ -8,7 +8,8 @@ namespace tools {
 
 class Engine {
  public:
-  // `longest`: most tokens that a sequence reaches. What the library does not support is a Refusal, before anything runs.
+  // `longest`: most tokens that a sequence reaches. What the library does not support is a Refusal, before anything
+  // runs.
   Engine(const support::Device& device, const ReplayOptions& options, const Content& content, int64_t longest);
 
   void swap_out(const std::vector<BlockMove>& moves) { swap(moves, device_pool_, host_pool_, times_.swap_out); }

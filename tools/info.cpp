@@ -36,7 +36,9 @@ std::vector<Found> find_devices() {
     vkv_context* ctx = nullptr;
     const vkv_status status = vkv_context_create(&params, &ctx);
     const bool beyond_last = status != VKV_OK && device > 0;
-    if (!beyond_last) all.push_back({name, support::OwnedContext(ctx), status == VKV_OK ? "" : vkv_last_error_message()});
+    if (!beyond_last) {
+      all.push_back({name, support::OwnedContext(ctx), status == VKV_OK ? "" : vkv_last_error_message()});
+    }
     return status == VKV_OK;
   };
   open("cpu", VKV_BACKEND_CPU, 0);
@@ -49,8 +51,8 @@ std::string device_text(const vkv_context_info& info) {
   if (info.backend == VKV_BACKEND_CPU) {
     std::snprintf(text, sizeof text, "%s, %d threads", info.name, info.num_threads);
   } else {
-    std::snprintf(text, sizeof text, "device %d, %s, compute capability %d.%d, %d multiprocessors", info.device, info.name,
-                  info.cc_major, info.cc_minor, info.num_sms);
+    std::snprintf(text, sizeof text, "device %d, %s, compute capability %d.%d, %d multiprocessors", info.device,
+                  info.name, info.cc_major, info.cc_minor, info.num_sms);
   }
   return text;
 }
@@ -64,7 +66,7 @@ Json matrix_json(const std::vector<SupportedCase>& matrix) {
   for (const SupportedCase& c : matrix) {
     Json row = {{"op", c.op},
                 {"case", c.name},
-                {"input", tensor_json(c.input)},
+                {"outside", tensor_json(c.outside)},
                 {"stored", tensor_json(c.stored)},
                 {"status", vkv_status_string(c.status)}};
     if (c.status != VKV_OK) row["message"] = c.message;
@@ -73,15 +75,15 @@ Json matrix_json(const std::vector<SupportedCase>& matrix) {
   return all;
 }
 
-// The cases of one operation, stored format and input dtype.
+// The cases of one operation, stored format and dtype outside.
 struct Cell {
   int cases = 0, supported = 0;
-  int64_t smallest_row = 0, largest_row = 0;  // elements of the input's last dimension, where supported
+  int64_t smallest_row = 0, largest_row = 0;  // elements of the last dimension outside, where supported
 };
 
-std::string cell_text(vkv_dtype input, const Cell& cell) {
-  if (cell.supported == 0) return std::string("-") + vkv_dtype_string(input);
-  std::string text = std::string(cell.supported < cell.cases ? "*" : "") + vkv_dtype_string(input) + " [" +
+std::string cell_text(vkv_dtype outside, const Cell& cell) {
+  if (cell.supported == 0) return std::string("-") + vkv_dtype_string(outside);
+  std::string text = std::string(cell.supported < cell.cases ? "*" : "") + vkv_dtype_string(outside) + " [" +
                      std::to_string(cell.smallest_row);
   if (cell.largest_row > cell.smallest_row) text += ".." + std::to_string(cell.largest_row);
   return text + "]";
@@ -94,25 +96,26 @@ void print_matrix(const std::vector<SupportedCase>& matrix) {
   std::set<std::string> reasons;
   for (const SupportedCase& c : matrix) {
     if (lines.find(c.op) == lines.end()) ops.push_back(c.op);
-    const std::string stored = c.stored.dtype == c.input.dtype ? "same" : vkv_dtype_string(c.stored.dtype);
-    Cell& cell = lines[c.op][stored][c.input.dtype];
+    const std::string stored = c.stored.dtype == c.outside.dtype ? "same" : vkv_dtype_string(c.stored.dtype);
+    Cell& cell = lines[c.op][stored][c.outside.dtype];
     ++cell.cases;
     if (c.status != VKV_OK) {
       reasons.insert(c.message);
       continue;
     }
-    const int64_t row = c.input.shape[c.input.ndim - 1];
+    const int64_t row = c.outside.shape[c.outside.ndim - 1];
     cell.smallest_row = cell.supported == 0 ? row : std::min(cell.smallest_row, row);
     cell.largest_row = std::max(cell.largest_row, row);
     ++cell.supported;
   }
-  std::printf("  %-32s %-11s %s\n", "operation", "stored as", "input dtype [row sizes tested]   * in part   - not at all");
+  std::printf("  %-38s %-11s %s\n", "operation", "stored as",
+              "from or to [row sizes tested]   * in part   - not at all");
   for (const std::string& op : ops) {
     const char* name = op.c_str();
-    for (const auto& [stored, inputs] : lines[op]) {
-      std::printf("  %-32s %-11s", name, stored.c_str());
+    for (const auto& [stored, others] : lines[op]) {
+      std::printf("  %-38s %-11s", name, stored.c_str());
       name = "";
-      for (const auto& [input, cell] : inputs) std::printf(" %-16s", cell_text(input, cell).c_str());
+      for (const auto& [outside, cell] : others) std::printf(" %-16s", cell_text(outside, cell).c_str());
       std::printf("\n");
     }
   }
@@ -122,7 +125,8 @@ void print_matrix(const std::vector<SupportedCase>& matrix) {
 }  // namespace
 
 int info(int argc, char** argv) {
-  cxxopts::Options options("vkv info", "The library, the devices of this machine, and what each operation supports on them");
+  cxxopts::Options options("vkv info",
+                           "The library, the devices of this machine, and what each operation supports on them");
   options.add_options()("json", "Print JSON, one entry for each case asked");
   cxxopts::ParseResult given;
   if (!parse(options, argc, argv, given)) return kDone;

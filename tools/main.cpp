@@ -15,6 +15,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"info", "the library, the devices of this machine, and what each operation supports on them", tools::info},
+    {"replay", "an engine's calls on a trace of real requests, checked against float64", tools::replay},
     {"bench", "verifies, then times the operations; bytes per second beside what the machine can do", tools::bench},
     {"check", "runs every case of the tests on this machine's devices and compares with the reference", tools::check},
 };

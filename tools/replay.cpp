@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
-#include "tools/verify.hpp"
 #include "tools/engine.hpp"
 #include "tools/hash.hpp"
+#include "tools/verify.hpp"
 
 namespace tools {
 
@@ -27,11 +27,12 @@ class Sample {
 
 void note(ReplayReport& report, const Sequence& sequence, const std::string& what) {
   if (!report.first_wrong.empty()) return;
-  report.first_wrong = "request " + std::to_string(sequence.request.id) + " at " + std::to_string(sequence.length) +
-                       " tokens: " + what;
+  report.first_wrong =
+      "request " + std::to_string(sequence.request.id) + " at " + std::to_string(sequence.length) + " tokens: " + what;
 }
 
-void check_row(const Engine& engine, const Content& content, const Sequence& sequence, int64_t row, ReplayReport& report) {
+void check_row(const Engine& engine, const Content& content, const Sequence& sequence, int64_t row,
+               ReplayReport& report) {
   std::vector<uint8_t> output(engine.output_row_bytes());
   engine.read_output_row(row, output.data());
   const double error = row_error(content, sequence.request.id, sequence.length, output.data());
@@ -39,7 +40,8 @@ void check_row(const Engine& engine, const Content& content, const Sequence& seq
   report.worst_error = std::max(report.worst_error, error);
   if (error <= report.tolerance) return;
   ++report.wrong_rows;
-  note(report, sequence, "the row is off by " + std::to_string(error) + ", more than " + std::to_string(report.tolerance));
+  note(report, sequence,
+       "the row is off by " + std::to_string(error) + ", more than " + std::to_string(report.tolerance));
 }
 
 // All bytes that a sequence left in the cache.
@@ -52,7 +54,10 @@ void check_cache(const Engine& engine, const Content& content, const CacheLayout
     const int64_t wrong = wrong_bytes(content, layout, sequence.request.id, first, last, block.data());
     report.wrong_bytes += wrong;
     report.bytes_checked += (last - first) * layout.block_bytes() / layout.block_size;
-    if (wrong > 0) note(report, sequence, std::to_string(wrong) + " bytes of the block from token " + std::to_string(first) + " differ");
+    if (wrong > 0) {
+      note(report, sequence,
+           std::to_string(wrong) + " bytes of the block from token " + std::to_string(first) + " differ");
+    }
   }
   ++report.sequences_checked;
 }
@@ -69,8 +74,8 @@ bool ReplayReport::right() const {
          device_report.count == 0;
 }
 
-ReplayReport run_replay(const support::Device& device, const ReplayOptions& options, const std::vector<Request>& requests,
-                        const std::function<void(const Scheduler&)>& progress) {
+ReplayReport run_replay(const support::Device& device, const ReplayOptions& options,
+                        const std::vector<Request>& requests, const std::function<void(const Scheduler&)>& progress) {
   const auto start = std::chrono::steady_clock::now();
   ReplayReport report;
   int64_t longest = 0;
@@ -81,8 +86,8 @@ ReplayReport run_replay(const support::Device& device, const ReplayOptions& opti
   }
   report.tolerance = tolerance(options.input_dtype());
   Scheduler scheduler(options.limits, requests);
-  const Content content({options.input_dtype(), options.cache_dtype, options.heads, options.kv_heads, options.head_size},
-                        options.seed);
+  const Content content(
+      {options.input_dtype(), options.cache_dtype, options.heads, options.kv_heads, options.head_size}, options.seed);
   const CacheLayout layout{options.layout, options.cache_dtype, options.limits.block_size, options.kv_heads,
                            options.head_size};
   Engine engine(device, options, content, longest);
@@ -99,7 +104,9 @@ ReplayReport run_replay(const support::Device& device, const ReplayOptions& opti
       if (sample.takes(sequence.request.id, sequence.length)) {
         check_row(engine, content, sequence, static_cast<int64_t>(row), report);
       }
-      if (sequence.done() && sample.takes(sequence.request.id, 0)) check_cache(engine, content, layout, sequence, report);
+      // What was swapped is always looked at, unless nothing is.
+      const bool looked_at = sample.takes(sequence.request.id, 0) || (sequence.swapped && options.verify > 0);
+      if (sequence.done() && looked_at) check_cache(engine, content, layout, sequence, report);
     }
     if (progress) progress(scheduler);
   }

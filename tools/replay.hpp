@@ -15,7 +15,7 @@ struct ReplayOptions {
   vkv_dtype cache_dtype = VKV_DTYPE_BF16;
   int64_t heads = 8, kv_heads = 2, head_size = 64;
   SchedulerLimits limits = {16, 2048, 2048, 64, 0.025};
-  double verify = 0.02;  // share of the rows and finished sequences to check
+  double verify = 0.02;  // share of rows and finished sequences to check; above 0 also those that were swapped
   uint64_t seed = 1;
 
   // Queries, new keys and values, and outputs: the cache's dtype if that is f16, bf16 or f32, else bf16.
@@ -44,9 +44,10 @@ struct ReplayReport {
   bool right() const;
 };
 
-// Runs the trace to its end; `progress` is called after each step. Options that the library or the pool cannot serve are a
-// Refusal.
-ReplayReport run_replay(const support::Device& device, const ReplayOptions& options, const std::vector<Request>& requests,
+// Runs the trace to its end; `progress` is called after each step. Options that the library or the pool cannot serve
+// are a Refusal.
+ReplayReport run_replay(const support::Device& device, const ReplayOptions& options,
+                        const std::vector<Request>& requests,
                         const std::function<void(const Scheduler&)>& progress = {});
 
 }  // namespace tools

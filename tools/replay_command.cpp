@@ -18,35 +18,42 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double kStepSeconds = 0.025;                 // of the trace, at speed 1: a decode step of a service of this kind
+constexpr double kStepSeconds = 0.025;  // of the trace, at speed 1: a decode step of a service of this kind
 constexpr double kMostPoolBytes = 1.0 * (1ull << 46);  // far above any machine, far below overflow
 
+struct Option {
+  const char *name, *help, *default_value;
+};
+
+constexpr Option kOptions[] = {
+    {"trace", "CSV of requests: TIMESTAMP,ContextTokens,GeneratedTokens; built-in = an excerpt of 300", "built-in"},
+    {"requests", "Take the first so many of the trace; 0 = all", "0"},
+    {"speed-up", "A step advances the trace by this many times 25 ms", "1"},
+    {"max-batch", "Most sequences in a step", "64"},
+    {"layout", "Cache layout: nhd, hnd, or x (vLLM's x-packed)", "nhd"},
+    {"cache-dtype", "auto (bf16), bf16, f16, f32, e4m3, e5m2, or nvfp4 (not with x)", "auto"},
+    {"heads", "Query heads", "8"},
+    {"kv-heads", "KV heads", "2"},
+    {"head-size", "Elements of a head", "64"},
+    {"block-size", "Tokens of a block", "16"},
+    {"blocks", "Blocks in the cache", "2048"},
+    {"host-blocks", "Blocks in the host pool; -1 = as many as in the cache", "-1"},
+    {"verify", "Share of rows and finished sequences to check, 0 to 1; above 0 also all that was swapped", "0.02"},
+    {"seed", "Seed of keys, values and queries", "1"},
+};
+
 void add_options(cxxopts::Options& options) {
-  const auto text = [](const char* value) { return cxxopts::value<std::string>()->default_value(value); };
-  const auto whole = [](const char* value) { return cxxopts::value<int64_t>()->default_value(value); };
-  const auto number = [](const char* value) { return cxxopts::value<double>()->default_value(value); };
   add_device_options(options);
-  options.add_options()
-      ("trace", "CSV of requests: TIMESTAMP,ContextTokens,GeneratedTokens; default: a built-in excerpt of 300", text(""))
-      ("requests", "Take the first so many of the trace; 0 = all", whole("0"))
-      ("speed-up", "A step advances the trace by this many times 25 ms", number("1"))
-      ("max-batch", "Most sequences in a step", whole("64"))
-      ("layout", "Cache layout: nhd, hnd, or x (vLLM's x-packed)", text("nhd"))
-      ("cache-dtype", "auto (bf16), bf16, f16, f32, e4m3, e5m2, or nvfp4 (not with x)", text("auto"))
-      ("heads", "Query heads", whole("8"))
-      ("kv-heads", "KV heads", whole("2"))
-      ("head-size", "Elements of a head", whole("64"))
-      ("block-size", "Tokens of a block", whole("16"))
-      ("blocks", "Blocks in the cache", whole("2048"))
-      ("host-blocks", "Blocks in the host pool; -1 = as many as in the cache", whole("-1"))
-      ("verify", "Share of rows and finished sequences to check, 0 to 1", number("0.02"))
-      ("seed", "Seed of keys, values and queries", cxxopts::value<uint64_t>()->default_value("1"))
-      ("json", "Print the result as JSON");
+  for (const Option& o : kOptions) {
+    options.add_options()(o.name, o.help, cxxopts::value<std::string>()->default_value(o.default_value));
+  }
+  options.add_options()("json", "Print the result as JSON");
 }
 
 ReplayOptions read_options(const cxxopts::ParseResult& given) {
   ReplayOptions options;
-  options.layout = choice_option<Layout>(given, "layout", {{"nhd", Layout::nhd}, {"hnd", Layout::hnd}, {"x", Layout::x}});
+  options.layout =
+      choice_option<Layout>(given, "layout", {{"nhd", Layout::nhd}, {"hnd", Layout::hnd}, {"x", Layout::x}});
   options.cache_dtype = choice_option<vkv_dtype>(given, "cache-dtype",
                                                  {{"auto", VKV_DTYPE_BF16},
                                                   {"bf16", VKV_DTYPE_BF16},
@@ -71,19 +78,22 @@ ReplayOptions read_options(const cxxopts::ParseResult& given) {
   limits.host_blocks = integer_option(given, "host-blocks", -1, std::numeric_limits<int32_t>::max());
   if (limits.host_blocks < 0) limits.host_blocks = limits.device_blocks;
   limits.max_batch = integer_option(given, "max-batch", 1, 1 << 16);
-  const auto speed = given["speed-up"].as<double>();
-  if (!(speed > 0 && speed <= 1e9)) throw Refusal("--speed-up is " + std::to_string(speed) + ", expected a number above 0");
+  const auto speed = number_option(given, "speed-up");
+  if (!(speed > 0 && speed <= 1e9)) {
+    throw Refusal("--speed-up is " + std::to_string(speed) + ", expected a number above 0");
+  }
   limits.seconds_per_step = kStepSeconds * speed;
-  options.verify = given["verify"].as<double>();
+  options.verify = number_option(given, "verify");
   if (!(options.verify >= 0 && options.verify <= 1)) {
     throw Refusal("--verify is " + std::to_string(options.verify) + ", expected 0 to 1");
   }
-  options.seed = given["seed"].as<uint64_t>();
+  options.seed = static_cast<uint64_t>(integer_option(given, "seed", 0, std::numeric_limits<int64_t>::max()));
   const CacheLayout layout{options.layout, options.cache_dtype, limits.block_size, options.kv_heads, options.head_size};
   if (static_cast<double>(layout.block_bytes()) * static_cast<double>(limits.device_blocks + limits.host_blocks) >
       kMostPoolBytes) {
-    throw Refusal("blocks of " + std::to_string(layout.block_bytes()) + " bytes, " + std::to_string(limits.device_blocks) +
-                  " in the cache and " + std::to_string(limits.host_blocks) + " in the host pool, are more than any memory");
+    throw Refusal("blocks of " + std::to_string(layout.block_bytes()) + " bytes, " +
+                  std::to_string(limits.device_blocks) + " in the cache and " + std::to_string(limits.host_blocks) +
+                  " in the host pool, are more than any memory");
   }
   return options;
 }
@@ -92,7 +102,7 @@ std::vector<Request> read_requests(const cxxopts::ParseResult& given) {
   const int64_t asked = integer_option(given, "requests", 0, std::numeric_limits<int64_t>::max());
   const int64_t most = asked > 0 ? asked : std::numeric_limits<int64_t>::max();
   const auto path = given["trace"].as<std::string>();
-  if (!path.empty()) return read_trace(path, most);
+  if (path != "built-in") return read_trace(path, most);
   std::istringstream excerpt(kDefaultTrace);
   return read_trace(excerpt, "the built-in trace", most);
 }
@@ -163,7 +173,8 @@ Json to_json(const ReplayReport& r, const vkv_context_info& device) {
 }
 
 void print(const OpTime& t) {
-  std::printf("  %-24s %8lld calls  %9.3f s  %9.3f GB", t.op, static_cast<long long>(t.calls), t.seconds, t.bytes * 1e-9);
+  std::printf("  %-24s %8lld calls  %9.3f s  %9.3f GB", t.op, static_cast<long long>(t.calls), t.seconds,
+              t.bytes * 1e-9);
   if (t.seconds > 0) std::printf("  %8.2f GB/s", t.bytes / t.seconds * 1e-9);
   std::printf("\n");
 }
@@ -172,15 +183,15 @@ void print(const ReplayReport& r, const vkv_context_info& device) {
   const auto n = [](int64_t value) { return static_cast<long long>(value); };
   const SchedulerCounts& c = r.counts;
   std::printf("%s, %.1f s\n", device.name, r.seconds);
-  std::printf("  %-24s %lld in %lld steps, batch %lld to %lld, mean %.1f, longest queue %lld\n", "requests", n(c.finished),
-              n(c.steps), n(c.smallest_batch), n(c.largest_batch), mean_batch(c), n(c.longest_queue));
+  std::printf("  %-24s %lld in %lld steps, batch %lld to %lld, mean %.1f, longest queue %lld\n", "requests",
+              n(c.finished), n(c.steps), n(c.smallest_batch), n(c.largest_batch), mean_batch(c), n(c.longest_queue));
   std::printf("  %-24s %lld of prompts, %lld generated; %lld written to the cache\n", "tokens", n(r.prompt_tokens),
               n(r.generated_tokens), n(c.written_tokens));
   for (const OpTime* t : {&r.write, &r.attention, &r.swap_out, &r.swap_in}) print(*t);
   std::printf("  %-24s %lld sequences (%lld blocks) out, %lld (%lld) in; %lld dropped and written again\n", "swapped",
               n(c.sequences_out), n(c.blocks_out), n(c.sequences_in), n(c.blocks_in), n(c.rewritten_sequences));
-  std::printf("  %-24s %lld of %lld, %lld wrong; worst relative L2 %.2e, allowed %.0e\n", "rows checked", n(r.rows_checked),
-              n(c.rows), n(r.wrong_rows), r.worst_error, r.tolerance);
+  std::printf("  %-24s %lld of %lld, %lld wrong; worst relative L2 %.2e, allowed %.0e\n", "rows checked",
+              n(r.rows_checked), n(c.rows), n(r.wrong_rows), r.worst_error, r.tolerance);
   std::printf("  %-24s %lld of %lld sequences, %lld bytes, %lld wrong\n", "cache checked", n(r.sequences_checked),
               n(c.finished), n(r.bytes_checked), n(r.wrong_bytes));
   std::printf("  %-24s %lld in the cache, %lld in the host pool\n", "blocks leaked", n(r.leaked_device_blocks),

@@ -7,7 +7,10 @@
 namespace tools {
 
 Scheduler::Scheduler(const SchedulerLimits& limits, const std::vector<Request>& requests)
-    : limits_(limits), device_(limits.device_blocks), host_(limits.host_blocks), arriving_(requests.begin(), requests.end()) {
+    : limits_(limits),
+      device_(limits.device_blocks),
+      host_(limits.host_blocks),
+      arriving_(requests.begin(), requests.end()) {
   for (const Request& request : requests) {
     const int64_t needed = (request.final_length() + limits.block_size - 1) / limits.block_size;
     if (needed > limits.device_blocks) {
@@ -50,7 +53,8 @@ bool Scheduler::next(Step& step) {
 }
 
 void Scheduler::retire() {
-  const auto first_done = std::stable_partition(running_.begin(), running_.end(), [](const Owned& s) { return !s->done(); });
+  const auto first_done =
+      std::stable_partition(running_.begin(), running_.end(), [](const Owned& s) { return !s->done(); });
   for (auto it = first_done; it != running_.end(); ++it) {
     device_.give_back_all((*it)->blocks);
     ++counts_.finished;
@@ -100,6 +104,7 @@ void Scheduler::preempt_youngest(Step& step) {
     }
     counts_.blocks_out += static_cast<int64_t>(victim->blocks.size());
     ++counts_.sequences_out;
+    victim->swapped = true;
     device_.give_back_all(victim->blocks);
     swapped_.push_front(std::move(victim));
   } else {
@@ -110,8 +115,8 @@ void Scheduler::preempt_youngest(Step& step) {
   }
 }
 
-// Whether a sequence may join. One block for each running sequence stays free, so that who joins is not preempted at once;
-// where nothing runs, whatever fits may.
+// Whether a sequence may join. One block for each running sequence stays free, so that who joins is not preempted at
+// once; where nothing runs, whatever fits may.
 bool Scheduler::has_room_for(const Sequence& sequence) const {
   return running() < limits_.max_batch && missing_blocks(sequence) + running() <= device_.available();
 }

@@ -1,9 +1,10 @@
 // Who runs in a step, and in which blocks: an engine's scheduler as pure logic, without memory or operations.
 //
-// A step gives every running sequence one more token. Trace time advances by a fixed amount a step; where nothing runs and
-// nothing waits, it jumps to the next arrival. Requests are admitted in order of arrival. When a running sequence finds no
-// block, the youngest running one is preempted: its blocks move to the host pool, or, if that is full, are dropped and its
-// tokens are written again later. Preempted sequences come back, oldest first, before any new one is admitted.
+// A step gives every running sequence one more token. Trace time advances by a fixed amount a step; where nothing runs
+// and nothing waits, it jumps to the next arrival. Requests are admitted in order of arrival. When a running sequence
+// finds no block, the youngest running one is preempted: its blocks move to the host pool, or, if that is full, are
+// dropped and its tokens are written again later. Preempted sequences come back, oldest first, before any new one is
+// admitted.
 #pragma once
 
 #include <deque>
@@ -23,8 +24,9 @@ struct SchedulerLimits {
 
 struct Sequence {
   Request request;
-  int64_t length = 0;  // tokens that its last row attended to; 0 before its first
-  int64_t cached = 0;  // tokens in its blocks
+  int64_t length = 0;    // tokens that its last row attended to; 0 before its first
+  int64_t cached = 0;    // tokens in its blocks
+  bool swapped = false;  // was in the host pool at some time
   std::vector<int32_t> blocks, host_blocks;
 
   // Tokens that its next row attends to: the whole prompt first, then one more each time.
@@ -58,8 +60,8 @@ class Scheduler {
   // A request that the device pool cannot hold by itself is a Refusal. `requests` in order of arrival.
   Scheduler(const SchedulerLimits& limits, const std::vector<Request>& requests);
 
-  // Plans the next step into `step`, whose pointers hold until the next call. False when every request is finished and every
-  // block is back.
+  // Plans the next step into `step`, whose pointers hold until the next call. False when every request is finished and
+  // every block is back.
   bool next(Step& step);
 
   const SchedulerCounts& counts() const { return counts_; }

@@ -10,7 +10,7 @@ namespace tools {
 
 struct SupportedCase {
   std::string op, name;
-  vkv_tensor input, stored;  // what the op reads, and the tensor whose format it writes or reads: dtype and shape count
+  vkv_tensor outside, stored;  // a tensor outside the cache, and the cache or what comes nearest to it
   vkv_status status;
   std::string message;  // why not; empty where supported
 };

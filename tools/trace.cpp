@@ -44,7 +44,8 @@ class Line {
   double fraction() {
     double value = 0, digit = 0.1;
     if (rest_.empty() || rest_.front() != '.') return 0;
-    for (rest_.remove_prefix(1); !rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9'; rest_.remove_prefix(1)) {
+    for (rest_.remove_prefix(1); !rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9';
+         rest_.remove_prefix(1)) {
       value += digit * (rest_.front() - '0');
       digit /= 10;
     }
@@ -111,12 +112,13 @@ std::vector<Request> read_trace(std::istream& in, const std::string& name, int64
     const int64_t generated = line.integer("GeneratedTokens", 1, kMostTokens);
     line.end();
     if (requests.empty()) epoch = at.seconds;
-    requests.push_back({static_cast<int64_t>(requests.size()), static_cast<double>(at.seconds - epoch) + at.fraction, prompt,
-                        generated});
+    requests.push_back({static_cast<int64_t>(requests.size()), static_cast<double>(at.seconds - epoch) + at.fraction,
+                        prompt, generated});
   }
   if (in.bad()) throw Refusal(name + " cannot be read");
   if (requests.empty()) throw Refusal(name + " holds no requests");
-  std::stable_sort(requests.begin(), requests.end(), [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
+  std::stable_sort(requests.begin(), requests.end(),
+                   [](const Request& a, const Request& b) { return a.arrival < b.arrival; });
   const double first = requests.front().arrival;
   for (Request& request : requests) request.arrival -= first;
   return requests;

@@ -68,7 +68,8 @@ double row_error(const Content& content, int64_t request, int64_t length, const 
     }
     const auto first = want.begin() + h * s.head_size;
     const auto difference = support::compare(got, std::vector<double>(first, first + s.head_size));
-    worst = std::max(worst, difference.same_specials ? difference.relative_l2 : std::numeric_limits<double>::infinity());
+    worst =
+        std::max(worst, difference.same_specials ? difference.relative_l2 : std::numeric_limits<double>::infinity());
   }
   return worst;
 }
@@ -87,7 +88,8 @@ int64_t wrong_bytes(const Content& content, const CacheLayout& layout, int64_t r
           wrong += block[layout.row_offset(which, token - first, h, i)] != rows[static_cast<std::size_t>(h * row + i)];
         }
         for (int64_t i = 0; i < groups; ++i) {
-          wrong += block[layout.scale_offset(which, token - first, h, i)] != scales[static_cast<std::size_t>(h * groups + i)];
+          wrong += block[layout.scale_offset(which, token - first, h, i)] !=
+                   scales[static_cast<std::size_t>(h * groups + i)];
         }
       }
     }

@@ -1,12 +1,17 @@
-// Threads: one context shared by many, contexts that come and go side by side, messages and reports that do not mix.
+// Threads: one context shared by many, contexts that come and go side by side, messages that do not mix.
 #include <atomic>
+#include <cstdlib>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "cases/concat_and_cache_mla.hpp"
 #include "cases/concat_mla_q.hpp"
+#include "cases/convert_fp8.hpp"
+#include "cases/gather_and_maybe_dequant_cache.hpp"
+#include "cases/paged_attention.hpp"
 #include "cases/reshape_and_cache_flash.hpp"
 #include "support/catch.hpp"
 #include "support/device.hpp"
@@ -25,72 +30,115 @@ int faults_in_threads(int threads, const std::function<int(int)>& body) {
   return faults;
 }
 
-support::Device host(vkv_context* ctx) { return {"cpu", ctx, &support::host_memory(), nullptr}; }
+support::Device host() { return {"cpu", nullptr, &support::host_memory(), nullptr}; }
 
-// An op on a problem that is the same each time and large enough to be split among threads; gives the bytes of what it wrote.
-using Job = std::function<Bytes(vkv_context*)>;
+// An op on a problem of its own, large enough to be split among threads. Made twice, it is the same twice.
+struct Job {
+  std::function<vkv_status(const vkv_context*)> run;
+  std::function<support::Array&()> out;
 
-template <class Problem, class Case, class Params, class Output>
-Job job(const Case& c, vkv_status (*run)(const vkv_context*, const Params*, vkv_stream), Output output) {
-  return [=](vkv_context* ctx) {
-    support::Random random(7);
-    Problem problem(host(ctx), c, random);
-    const Params params = problem.params();
-    if (run(ctx, &params, nullptr) != VKV_OK) return Bytes{};
-    support::Array& out = output(problem);
-    out.download();
-    return out.intact() ? out.image() : Bytes{};
-  };
+  // What the op wrote; nothing if it was refused or wrote outside.
+  Bytes result(const vkv_context* ctx) const {
+    out().fill_poison();
+    if (run(ctx) != VKV_OK) return {};
+    out().download();
+    return out().intact() ? out().image() : Bytes{};
+  }
+};
+
+template <class Problem, class Case, class Params, class Out>
+Job job(const Case& c, vkv_status (*run)(const vkv_context*, const Params*, vkv_stream), Out out) {
+  support::Random random(7);
+  auto problem = std::make_shared<Problem>(host(), c, random);
+  const Params params = problem->params();
+  return {[=](const vkv_context* ctx) { return run(ctx, &params, nullptr); },
+          [=]() -> support::Array& { return out(*problem); }};
+}
+
+Job attention_job() {
+  cases::PagedAttention c;
+  c.lengths = {700, 3, 900};
+  auto problem = std::make_shared<cases::PagedAttentionProblem>(host(), c, 7);
+  return {[=](const vkv_context* ctx) {
+            vkv_paged_attention_params params = problem->params();
+            size_t bytes = 0;
+            vkv_paged_attention_workspace_size(ctx, &params, &bytes);
+            const std::unique_ptr<void, void (*)(void*)> memory(std::aligned_alloc(256, bytes / 256 * 256 + 256), std::free);
+            params.workspace = memory.get();
+            params.workspace_size = bytes;
+            return vkv_paged_attention(ctx, &params, nullptr);
+          },
+          [=]() -> support::Array& { return problem->out; }};
 }
 
 std::vector<Job> jobs() {
+  const cases::ConcatMlaQ concat{"", VKV_DTYPE_BF16, 60, 16, 128, 64};
+  const cases::ConcatAndCacheMla mla{"", VKV_DTYPE_BF16, VKV_DTYPE_FP8_DS_MLA, 100, 512, 64, 3, 64};
+  const cases::ConvertFp8 convert{"", VKV_DTYPE_FP8_E4M3, VKV_DTYPE_BF16, {300, 300}};
+  const cases::GatherAndMaybeDequantCache gather{"", VKV_DTYPE_FP8_E4M3, VKV_DTYPE_BF16, 200, {{200, 300}, 16, {}, 0, 0, 40}, 0.5};
+  const cases::ReshapeAndCacheFlash flash{"", VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3, 80, 8, 128};
   return {
-      job<cases::ConcatMlaQProblem>(cases::ConcatMlaQ{"", VKV_DTYPE_BF16, 60, 16, 128, 64}, vkv_concat_mla_q,
-                                    [](auto& p) -> auto& { return p.q_out; }),
-      job<cases::ReshapeAndCacheFlashProblem>(
-          cases::ReshapeAndCacheFlash{"", VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3, 80, 8, 128}, vkv_reshape_and_cache_flash,
-          [](auto& p) -> auto& { return p.key_cache(); }),
-      job<cases::ConcatAndCacheMlaProblem>(
-          cases::ConcatAndCacheMla{"", VKV_DTYPE_BF16, VKV_DTYPE_FP8_DS_MLA, 100, 512, 64, 3, 64}, vkv_concat_and_cache_mla,
-          [](auto& p) -> auto& { return p.kv_cache; }),
+      attention_job(),
+      job<cases::ConcatMlaQProblem>(concat, vkv_concat_mla_q, [](auto& p) -> auto& { return p.q_out; }),
+      job<cases::ConcatAndCacheMlaProblem>(mla, vkv_concat_and_cache_mla, [](auto& p) -> auto& { return p.kv_cache; }),
+      job<cases::ConvertFp8Problem>(convert, vkv_convert_fp8, [](auto& p) -> auto& { return p.dst; }),
+      job<cases::GatherAndMaybeDequantCacheProblem>(gather, vkv_gather_and_maybe_dequant_cache,
+                                                    [](auto& p) -> auto& { return p.dst; }),
+      job<cases::ReshapeAndCacheFlashProblem>(flash, vkv_reshape_and_cache_flash,
+                                              [](auto& p) -> auto& { return p.key_cache(); }),
   };
+}
+
+std::vector<Bytes> results(const std::vector<Job>& jobs, const vkv_context* ctx) {
+  std::vector<Bytes> all;
+  for (const Job& job : jobs) all.push_back(job.result(ctx));
+  return all;
 }
 
 }  // namespace
 
 TEST_CASE("many threads run different ops on one context, each with the result that it has alone") {
-  const std::vector<Job> all = jobs();
-  std::vector<Bytes> alone;
-  const support::OwnedContext single = support::cpu_context(1);
-  for (const Job& job : all) alone.push_back(job(single.get()));
+  constexpr int kThreads = 6;
+  const std::vector<Bytes> alone = results(jobs(), support::cpu_context(1).get());
   for (const Bytes& bytes : alone) REQUIRE_FALSE(bytes.empty());
 
   const support::OwnedContext shared = support::cpu_context(4);
-  CHECK(faults_in_threads(8, [&](int t) {
+  std::vector<std::vector<Job>> own;
+  for (int t = 0; t < kThreads; ++t) own.push_back(jobs());
+  CHECK(faults_in_threads(kThreads, [&](int t) {
     int faults = 0;
-    for (std::size_t i = 0; i < 2 * all.size(); ++i) {
-      const std::size_t which = (i + static_cast<std::size_t>(t)) % all.size();
-      faults += all[which](shared.get()) != alone[which];
+    for (std::size_t i = 0; i < 4 * alone.size(); ++i) {
+      const std::size_t which = (i + static_cast<std::size_t>(t)) % alone.size();
+      faults += own[static_cast<std::size_t>(t)][which].result(shared.get()) != alone[which];
     }
     return faults;
   }) == 0);
-  CHECK(support::take_report(host(shared.get())).count == 0);
+  support::Device device = host();
+  device.ctx = shared.get();
+  CHECK(support::take_report(device).count == 0);
 }
 
 TEST_CASE("contexts are created, used and destroyed side by side") {
-  const Job job = jobs().front();
-  const Bytes alone = job(support::cpu_context(1).get());
-  CHECK(faults_in_threads(6, [&](int t) {
+  constexpr int kThreads = 6;
+  std::vector<Job> own;
+  for (int t = 0; t < kThreads; ++t) own.push_back(jobs()[1]);
+  const Bytes alone = own[0].result(support::cpu_context(1).get());
+  CHECK(faults_in_threads(kThreads, [&](int t) {
     int faults = 0;
-    for (int i = 0; i < 5; ++i) faults += job(support::cpu_context(1 + (t + i) % 5).get()) != alone;
+    for (int i = 0; i < 10; ++i) {
+      faults += own[static_cast<std::size_t>(t)].result(support::cpu_context(1 + (t + i) % 5).get()) != alone;
+    }
     return faults;
   }) == 0);
 }
 
-TEST_CASE("a context may work with more threads than the machine has, and than the work has parts") {
-  const Job job = jobs().front();
-  const Bytes alone = job(support::cpu_context(1).get());
-  for (int threads : {2, 3, 64}) CHECK(job(support::cpu_context(threads).get()) == alone);
+TEST_CASE("a context may have more threads than the machine, and than the work has parts") {
+  const std::vector<Job> all = jobs();
+  const std::vector<Bytes> alone = results(all, support::cpu_context(1).get());
+  for (int threads : {2, 3, 64}) {
+    CAPTURE(threads);
+    CHECK(results(all, support::cpu_context(threads).get()) == alone);
+  }
 }
 
 TEST_CASE("each thread has its own message") {

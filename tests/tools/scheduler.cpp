@@ -1,4 +1,5 @@
-// The scheduler, against a model of the memory it plans for: every row must find all of its tokens where its blocks say.
+// The scheduler, against a model of the memory it plans for: every row must find all of its tokens where its blocks
+// say.
 #include "tools/scheduler.hpp"
 
 #include <map>
@@ -53,7 +54,8 @@ class Model {
   void move(const std::vector<BlockMove>& moves, Pool& from, Pool& to) {
     for (const BlockMove& m : moves) {
       for (int64_t i = 0; i < block_size_; ++i) {
-        to.at(static_cast<std::size_t>(m.to * block_size_ + i)) = from.at(static_cast<std::size_t>(m.from * block_size_ + i));
+        to.at(static_cast<std::size_t>(m.to * block_size_ + i)) =
+            from.at(static_cast<std::size_t>(m.from * block_size_ + i));
       }
     }
   }
@@ -102,7 +104,8 @@ tools::SchedulerCounts run(const SchedulerLimits& limits, const std::vector<Requ
     }
     wrong += owned.size() != blocks;  // no block belongs to two
     wrong += static_cast<int64_t>(step.rows.size()) > limits.max_batch || step.rows.empty();
-    wrong += step.swap_out.size() > 0 && step.swap_in.size() > 0;  // a host block must not be freed and filled in one step
+    wrong +=
+        step.swap_out.size() > 0 && step.swap_in.size() > 0;  // a host block must not be freed and filled in one step
     REQUIRE(wrong == 0);
   }
   const auto& counts = scheduler.counts();
@@ -131,7 +134,8 @@ TEST_CASE("random traffic: every row finds its tokens, and every block comes bac
     const int64_t least = (most_tokens + block_size - 1) / block_size;
     SchedulerLimits limits{block_size, least + random.integer(0, 3 * least), random.integer(0, 3 * least),
                            random.integer(1, 12), random.uniform(0.01, 0.5)};
-    CAPTURE(i, block_size, most_tokens, limits.device_blocks, limits.host_blocks, limits.max_batch, support::process_seed());
+    CAPTURE(i, block_size, most_tokens, limits.device_blocks, limits.host_blocks, limits.max_batch,
+            support::process_seed());
     const auto counts = run(limits, random_requests(random, 30, most_tokens));
     swapped += counts.sequences_out;
     rewritten += counts.rewritten_sequences;

@@ -6,8 +6,10 @@
 #include <set>
 
 #include "support/catch.hpp"
+#include "support/compare.hpp"
 #include "support/number.hpp"
 #include "support/random.hpp"
+#include "support/reference/paged_attention.hpp"
 
 using support::Random;
 using tools::CacheLayout;
@@ -60,8 +62,8 @@ std::vector<double> cached(const Content& content, Which which, int64_t request,
 }
 
 // A block as the cache should hold it: tokens [first, last) of a request in its first rows, noise elsewhere.
-std::vector<uint8_t> block_of(const Content& content, const CacheLayout& layout, int64_t request, int64_t first, int64_t last,
-                              Random& random) {
+std::vector<uint8_t> block_of(const Content& content, const CacheLayout& layout, int64_t request, int64_t first,
+                              int64_t last, Random& random) {
   std::vector<uint8_t> block(static_cast<std::size_t>(layout.block_bytes()));
   for (uint8_t& byte : block) byte = static_cast<uint8_t>(random.bits());
   std::vector<uint8_t> rows(static_cast<std::size_t>(layout.kv_heads * layout.data_bytes()));
@@ -70,8 +72,8 @@ std::vector<uint8_t> block_of(const Content& content, const CacheLayout& layout,
     for (int64_t t = first; t < last; ++t) {
       content.cached_bytes(which, request, t, rows.data(), scales.data());
       for (int64_t i = 0; i < static_cast<int64_t>(rows.size()); ++i) {
-        block[static_cast<std::size_t>(layout.row_offset(which, t - first, i / layout.data_bytes(), i % layout.data_bytes()))] =
-            rows[static_cast<std::size_t>(i)];
+        block[static_cast<std::size_t>(layout.row_offset(which, t - first, i / layout.data_bytes(),
+                                                         i % layout.data_bytes()))] = rows[static_cast<std::size_t>(i)];
       }
       for (int64_t i = 0; i < static_cast<int64_t>(scales.size()); ++i) {
         block[static_cast<std::size_t>(
@@ -112,6 +114,7 @@ TEST_CASE("content: a cache returns its input within the format's step, and byte
     const Content content(shape_of(dtype), 1);
     const auto& s = content.shape();
     const CacheLayout layout{Layout::nhd, dtype, 4, s.kv_heads, s.head_size};
+    const bool is_e4m3 = dtype == VKV_DTYPE_FP8_E4M3, is_e5m2 = dtype == VKV_DTYPE_FP8_E5M2;
     for (const Which which : {Which::key, Which::value}) {
       double error = 0, norm = 0;
       int64_t wrong = 0;
@@ -124,8 +127,8 @@ TEST_CASE("content: a cache returns its input within the format's step, and byte
         for (std::size_t i = 0; i < out.size(); ++i) {
           double value;
           if (dtype == VKV_DTYPE_NVFP4) {
-            value = support::decode_e2m1(rows[i / 2] >> (i % 2 * 4) & 15u) * support::decode(VKV_DTYPE_FP8_E4M3, scales[i / 16]) *
-                    static_cast<double>(content.scales(which)[0]);
+            value = support::decode_e2m1(rows[i / 2] >> (i % 2 * 4) & 15u) *
+                    support::decode(VKV_DTYPE_FP8_E4M3, scales[i / 16]) * static_cast<double>(content.scales(which)[0]);
           } else {
             const auto size = static_cast<std::size_t>(support::element_size(dtype));
             uint64_t bits = 0;
@@ -139,9 +142,44 @@ TEST_CASE("content: a cache returns its input within the format's step, and byte
       }
       CHECK(wrong == 0);
       // Half a step of the mantissa, relative: exact, 2^-4 (e4m3), 2^-3 (e5m2); e2m1 in blocks of 16 is at 0.1.
-      const double allowed = dtype == s.input ? 0 : dtype == VKV_DTYPE_FP8_E4M3 ? 0.0625 : dtype == VKV_DTYPE_FP8_E5M2 ? 0.125 : 0.15;
+      const double allowed = dtype == s.input ? 0 : is_e4m3 ? 0.0625 : is_e5m2 ? 0.125 : 0.15;
       CHECK(std::sqrt(error / norm) <= allowed);
     }
+  }
+}
+
+TEST_CASE("the row that is expected is the reference's") {
+  const support::Device& device = support::devices().front();
+  const support::Array absent;
+  for (const vkv_dtype dtype : kCacheDtypes) {
+    CAPTURE(vkv_dtype_string(dtype));
+    const Content content(shape_of(dtype), 4);
+    const ContentShape& s = content.shape();
+    const int64_t length = 37, block_size = 8, blocks = 5;
+    support::Array query(device, VKV_DTYPE_F32, {1, s.heads, s.head_size}), table(device, VKV_DTYPE_I32, {1, blocks}),
+        lengths(device, VKV_DTYPE_I32, {1});
+    query.fill(inputs(content, Which::query, 6, length - 1));
+    table.fill_integers({3, 0, 4, 1, 2});
+    lengths.fill_integers({length});
+    std::vector<support::Array> caches;
+    for (const Which which : {Which::key, Which::value}) {
+      caches.emplace_back(device, VKV_DTYPE_F32, support::Shape{1, blocks, block_size, s.kv_heads, s.head_size});
+      caches.back().fill_poison();
+      for (int64_t t = 0; t < length; ++t) {
+        const auto values = cached(content, which, 6, t);
+        for (int64_t i = 0; i < s.kv_heads * s.head_size; ++i) {
+          caches.back().set({0, table.integer(t / block_size), t % block_size, i / s.head_size, i % s.head_size},
+                            values[static_cast<std::size_t>(i)]);
+        }
+      }
+    }
+    const auto want = reference::paged_attention(
+        {query,  caches[0], caches[1], 0,      0, false, false, absent, absent, table, lengths, absent, absent,
+         absent, absent,    absent,    absent, 0, 0,     0,     0,      0,      0,     0,       0,      0});
+    // The arrays hold what a cache returns rounded to float32.
+    const auto difference = support::compare(tools::expected_row(content, 6, length), want.out);
+    CHECK(difference.same_specials);
+    CHECK(difference.relative_l2 < 1e-6);
   }
 }
 
