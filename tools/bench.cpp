@@ -44,6 +44,12 @@ double Limits::seconds(Limit limit, double bytes) const {
   return a.seconds + (b.seconds - a.seconds) * (bytes - a.bytes) / (b.bytes - a.bytes);
 }
 
+void Limits::take_better(const Limits& other) {
+  for (std::size_t i = 0; i < read.size(); ++i) read[i].seconds = std::min(read[i].seconds, other.read[i].seconds);
+  copy = std::max(copy, other.copy);
+  quiet = std::min(quiet, other.quiet);
+}
+
 namespace {
 
 constexpr int64_t kMostInstances = 64;
@@ -196,17 +202,24 @@ int bench(int argc, char** argv) {
   result.method = on->method();
   result.date = today();
   Progress progress(cases.size());
-  result.limits = on->measure_limits(effort.repeats);
+  const auto measure = [&] {
+    const Limits now = on->measure_limits(effort.repeats);
+    if (result.rows.empty()) result.limits = now;
+    result.limits.take_better(now);
+  };
+  measure();
   print_header(result);
   bool wrong = false;
   for (const Case& c : cases) {
     progress.show(c.name());
+    if (!result.rows.empty() && result.rows.back().what->chart != c.chart) measure();
     result.rows.push_back(run(*on, c, effort));
     progress.clear();
     print_row(result, result.rows.back());
     wrong = wrong || !result.rows.back().wrong.empty();
   }
-  print_drift(result, on->measure_limits(effort.repeats));
+  measure();
+  print_limits(result);
   if (json.wanted()) json.write(to_json(result));
   if (html.wanted()) html.write(to_html(result));
   return wrong ? kWrong : kDone;

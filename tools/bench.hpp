@@ -91,7 +91,12 @@ struct Limits {
   };
   std::vector<Point> read;  // time to read so many cold bytes, by increasing size; beyond the last point it scales
   double copy = 0;          // bytes per second, read + written
+  double quiet = 1;  // rate of the median read as a share of the best: less where something else uses the machine
+
   double seconds(Limit limit, double bytes) const;
+  double read_rate() const { return read.back().bytes / read.back().seconds; }  // of the largest size
+  void take_better(
+      const Limits& other);  // measured at the same sizes; something else on the machine can only slow down
 };
 
 // Where and how rows are timed: one implementation a backend.
@@ -123,7 +128,7 @@ struct Row {
 struct Result {
   std::string method, date;
   vkv_context_info info;
-  Limits limits;
+  Limits limits;  // the best of all measurements in the run
   std::vector<Row> rows;
   double share(const Row& row) const {
     return limits.seconds(row.what->limit, static_cast<double>(row.what->read + row.what->written)) / row.timing.median;
@@ -135,8 +140,8 @@ std::string seconds_text(double seconds);
 std::string device_text(const vkv_context_info& info);
 void print_header(const Result& result);
 void print_row(const Result& result, const Row& row);
-// Says so where the limits, measured again after the last row, are others than at the start.
-void print_drift(const Result& result, const Limits& after);
+// The limits in the end, and whether something else was using the machine.
+void print_limits(const Result& result);
 std::string to_json(const Result& result);
 std::string to_html(const Result& result);
 

@@ -213,11 +213,10 @@ std::string table(const Result& result, const Chart& chart) {
 }  // namespace
 
 std::string to_html(const Result& result) {
-  const Limits::Point& read = result.limits.read.back();
   std::ostringstream out;
   out << kPageStart << "<h1>libvkv benchmark</h1>\n<p>" << escaped(device_text(result.info)) << " &middot; "
       << result.date << "</p>\n<p class=\"soft\">" << escaped(vkv_build_info()) << "</p>\n<div class=\"facts\"><div><b>"
-      << number(read.bytes / read.seconds * 1e-9, 1) << " GB/s</b>read limit</div><div><b>"
+      << number(result.limits.read_rate() * 1e-9, 1) << " GB/s</b>read limit</div><div><b>"
       << number(result.limits.copy * 1e-9, 1)
       << " GB/s</b>copy limit, read + written</div></div>\n<p>Each point is one case; 100 % (dashed) is the time that "
          "this machine "

@@ -1,5 +1,4 @@
 // The benchmark's results as a table on the terminal and as JSON.
-#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -25,8 +24,6 @@ std::string percent(double share) {
   return text;
 }
 
-double read_rate(const Limits& limits) { return limits.read.back().bytes / limits.read.back().seconds; }
-
 }  // namespace
 
 std::string bytes_text(double bytes) {
@@ -46,9 +43,7 @@ std::string device_text(const vkv_context_info& info) {
 }
 
 void print_header(const Result& result) {
-  std::printf("%s\n%s\n%s\n\nread %.1f GB/s, copy %.1f GB/s (read + written)\n", vkv_build_info(),
-              device_text(result.info).c_str(), result.method.c_str(), read_rate(result.limits) * 1e-9,
-              result.limits.copy * 1e-9);
+  std::printf("%s\n%s\n%s\n", vkv_build_info(), device_text(result.info).c_str(), result.method.c_str());
 }
 
 void print_row(const Result& result, const Row& row) {
@@ -71,20 +66,21 @@ void print_row(const Result& result, const Row& row) {
   std::fflush(stdout);
 }
 
-void print_drift(const Result& result, const Limits& after) {
-  // Repeated measurements of an undisturbed machine agree far better than this.
-  constexpr double kDrift = 0.1;
-  const double read = read_rate(after) / read_rate(result.limits) - 1, copy = after.copy / result.limits.copy - 1;
-  if (std::fabs(read) < kDrift && std::fabs(copy) < kDrift) return;
+void print_limits(const Result& result) {
+  std::printf("\nlimits: read %.1f GB/s, copy %.1f GB/s (read + written)\n", result.limits.read_rate() * 1e-9,
+              result.limits.copy * 1e-9);
+  // On an undisturbed machine the median of a piece is within a few percent of the best.
+  constexpr double kQuiet = 0.85;
+  if (result.limits.quiet > kQuiet) return;
   std::printf(
-      "\nThe machine was not quiet: measured again after the last row, read differs by %+.0f %% and copy by %+.0f "
-      "%%.\n",
-      read * 100, copy * 100);
+      "The machine was not quiet: half of the reads had less than %s of the best rate. Times suffer from that.\n",
+      percent(result.limits.quiet).c_str());
 }
 
 std::string to_json(const Result& result) {
   using Json = nlohmann::ordered_json;
-  Json limits = {{"read", Json::array()}, {"copy_bytes_per_second", result.limits.copy}};
+  Json limits = {
+      {"read", Json::array()}, {"copy_bytes_per_second", result.limits.copy}, {"quiet", result.limits.quiet}};
   for (const Limits::Point& point : result.limits.read)
     limits["read"].push_back({{"bytes", point.bytes}, {"seconds", point.seconds}});
   Json rows = Json::array();

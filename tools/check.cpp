@@ -1,6 +1,7 @@
 // vkv check: every case that the tests have, on this machine's devices, against the reference. For bug reports: one
 // line an operation and device.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -18,6 +19,7 @@
 #include "cases/cp_gather_indexer_k_quant_cache.hpp"
 #include "cases/gather_and_maybe_dequant_cache.hpp"
 #include "cases/indexer_k_quant_and_cache.hpp"
+#include "cases/merge_attn_states.hpp"
 #include "cases/paged_attention.hpp"
 #include "cases/reshape_and_cache.hpp"
 #include "cases/reshape_and_cache_flash.hpp"
@@ -32,6 +34,7 @@
 #include "support/reference/cp_gather_indexer_k_quant_cache.hpp"
 #include "support/reference/gather_cache.hpp"
 #include "support/reference/indexer_k_quant_and_cache.hpp"
+#include "support/reference/merge_attn_states.hpp"
 #include "support/reference/reshape_and_cache.hpp"
 #include "support/reference/reshape_and_cache_flash.hpp"
 #include "support/reference/swap_blocks.hpp"
@@ -169,10 +172,26 @@ void check_attention(Checker& check) {
   check.op<DecodeProblem<vkv_paged_attention_v2_params>>(
       "paged_attention_v2", decode,
       with_workspace(memory, vkv_paged_attention_v2_workspace_size, vkv_paged_attention_v2), compare_attention);
+  check.op<cases::MergeAttnStatesProblem>(
+      "merge_attn_states", cases::merge_attn_states(), vkv_merge_attn_states, [](auto& p) {
+        auto want = reference::merge_attn_states(p.prefix_output, p.prefix_lse, p.suffix_output, p.suffix_lse,
+                                                 p.c.tokens - p.c.without_context);
+        Array& output = p.output();
+        const bool narrow = output.dtype() == VKV_DTYPE_FP8_E4M3;
+        for (double& x : want.output) {
+          if (narrow && !std::isnan(x)) x = std::clamp(x / static_cast<float>(p.c.scale), -448.0, 448.0);
+        }
+        output.download();
+        // e4m3: half a unit in the last place.
+        const std::string wrong =
+            compare_rows("output", output, want.output, output.size(), narrow ? 0x1p-4 : tolerance(output.dtype()));
+        if (!wrong.empty() || !p.c.with_lse) return wrong;
+        p.lse().download();
+        return compare_numbers("output_lse", p.lse(), want.lse, 1e-5);  // float32
+      });
 }
 
-void check_all(Checker& check) {
-  check_attention(check);
+void check_writers(Checker& check) {
   check.op<cases::ReshapeAndCacheProblem>(
       "reshape_and_cache", cases::reshape_and_cache(), vkv_reshape_and_cache, [](auto& p) {
         reference::reshape_and_cache_keys(p.key, p.slots, p.k_scale, p.key_cache);
@@ -200,21 +219,26 @@ void check_all(Checker& check) {
         return first_of({compare_image("q_pe", p.q_pe, kAnyNan), compare_image("k_pe", p.k_pe, kAnyNan),
                          compare_image("kv_cache", p.kv_cache, kAnyNan)});
       });
-  check.op<cases::ConcatMlaQProblem>("concat_mla_q", cases::concat_mla_q(), vkv_concat_mla_q, [](auto& p) {
-    return compare_elements("q_out", p.q_out, reference::concat_mla_q(p.ql_nope, p.q_pe));
-  });
-  check.op<cases::ConvertFp8Problem>("convert_fp8", cases::convert_fp8(), vkv_convert_fp8, [](auto& p) {
-    return compare_elements("dst", p.dst, reference::convert_fp8(p.src, p.c.dst, p.c.scale), kAnyNan);
-  });
-  check.op<cases::SwapBlocksProblem>("swap_blocks", cases::swap_blocks(), vkv_swap_blocks, [](auto& p) {
-    reference::swap_blocks(p.src, p.mapping, p.dst());
-    return compare_image("dst", p.dst());
-  });
   check.op<cases::IndexerKQuantAndCacheProblem>(
       "indexer_k_quant_and_cache", cases::indexer_k_quant_and_cache(), vkv_indexer_k_quant_and_cache, [](auto& p) {
         reference::indexer_k_quant_and_cache(p.k, p.slot_mapping, p.quant_block_size, p.scale_rule, p.kv_cache);
         return compare_image("kv_cache", p.kv_cache);
       });
+}
+
+void check_gathers(Checker& check) {
+  check.op<cases::GatherAndMaybeDequantCacheProblem>(
+      "gather_and_maybe_dequant_cache", cases::gather_and_maybe_dequant_cache(), vkv_gather_and_maybe_dequant_cache,
+      [](auto& p) {
+        reference::gather_cache(p.src_cache, p.ragged.block_table, p.ragged.offsets, p.ragged.seq_starts, p.scale,
+                                p.rows(), p.dst);
+        return compare_image("dst", p.dst, p.c.cache == p.c.dtype ? 0 : kAnyNan);
+      });
+  check.op<cases::CpGatherCacheProblem>("cp_gather_cache", cases::cp_gather_cache(), vkv_cp_gather_cache, [](auto& p) {
+    reference::gather_cache(p.src_cache, p.ragged.block_table, p.ragged.offsets, p.ragged.seq_starts, {}, p.dst.dim(0),
+                            p.dst);
+    return compare_image("dst", p.dst);
+  });
   check.op<cases::CpGatherAndUpconvertFp8KvCacheProblem>(
       "cp_gather_and_upconvert_fp8_kv_cache", cases::cp_gather_and_upconvert_fp8_kv_cache(),
       vkv_cp_gather_and_upconvert_fp8_kv_cache, [](auto& p) {
@@ -229,6 +253,19 @@ void check_all(Checker& check) {
                                                    p.dst_scale);
         return first_of({compare_image("dst_k", p.dst_k), compare_image("dst_scale", p.dst_scale)});
       });
+}
+
+void check_copies(Checker& check) {
+  check.op<cases::ConvertFp8Problem>("convert_fp8", cases::convert_fp8(), vkv_convert_fp8, [](auto& p) {
+    return compare_elements("dst", p.dst, reference::convert_fp8(p.src, p.c.dst, p.c.scale), kAnyNan);
+  });
+  check.op<cases::ConcatMlaQProblem>("concat_mla_q", cases::concat_mla_q(), vkv_concat_mla_q, [](auto& p) {
+    return compare_elements("q_out", p.q_out, reference::concat_mla_q(p.ql_nope, p.q_pe));
+  });
+  check.op<cases::SwapBlocksProblem>("swap_blocks", cases::swap_blocks(), vkv_swap_blocks, [](auto& p) {
+    reference::swap_blocks(p.src, p.mapping, p.dst());
+    return compare_image("dst", p.dst());
+  });
   check.op<cases::SwapBlocksBatchProblem>("swap_blocks_batch", cases::swap_blocks_batch(), vkv_swap_blocks_batch,
                                           [](auto& p) {
                                             reference::swap_blocks_batch(p.src, p.src_ptrs, p.dst_ptrs, p.sizes, p.dst);
@@ -242,18 +279,13 @@ void check_all(Checker& check) {
     }
     return wrong;
   });
-  check.op<cases::GatherAndMaybeDequantCacheProblem>(
-      "gather_and_maybe_dequant_cache", cases::gather_and_maybe_dequant_cache(), vkv_gather_and_maybe_dequant_cache,
-      [](auto& p) {
-        reference::gather_cache(p.src_cache, p.ragged.block_table, p.ragged.offsets, p.ragged.seq_starts, p.scale,
-                                p.rows(), p.dst);
-        return compare_image("dst", p.dst, p.c.cache == p.c.dtype ? 0 : kAnyNan);
-      });
-  check.op<cases::CpGatherCacheProblem>("cp_gather_cache", cases::cp_gather_cache(), vkv_cp_gather_cache, [](auto& p) {
-    reference::gather_cache(p.src_cache, p.ragged.block_table, p.ragged.offsets, p.ragged.seq_starts, {}, p.dst.dim(0),
-                            p.dst);
-    return compare_image("dst", p.dst);
-  });
+}
+
+void check_all(Checker& check) {
+  check_attention(check);
+  check_writers(check);
+  check_gathers(check);
+  check_copies(check);
 }
 
 void print(const Outcome& o) {

@@ -28,12 +28,18 @@ TEST_CASE("bench: median and quartiles") {
 }
 
 TEST_CASE("bench: limits are interpolated between measured sizes and scale beyond the last") {
-  bench::Limits limits{{{100, 1}, {200, 1.5}, {400, 2.5}}, 50};
+  bench::Limits limits{{{100, 1}, {200, 1.5}, {400, 2.5}}, 50, 0.9};
   CHECK(limits.seconds(bench::Limit::read, 10) == 1);
   CHECK(limits.seconds(bench::Limit::read, 200) == 1.5);
   CHECK(limits.seconds(bench::Limit::read, 300) == 2);
   CHECK(limits.seconds(bench::Limit::read, 800) == 5);
   CHECK(limits.seconds(bench::Limit::copy, 100) == 2);
+  limits.take_better({{{100, 2}, {200, 1}, {400, 3}}, 60, 0.5});
+  CHECK(limits.seconds(bench::Limit::read, 100) == 1);
+  CHECK(limits.seconds(bench::Limit::read, 200) == 1);
+  CHECK(limits.seconds(bench::Limit::read, 400) == 2.5);
+  CHECK(limits.copy == 60);
+  CHECK(limits.quiet == 0.5);
   limits.read.resize(1);
   CHECK(close(limits.seconds(bench::Limit::read, 10), 0.1));  // one point is a bandwidth
 }
@@ -112,7 +118,7 @@ TEST_CASE("bench: the reports hold every row") {
   result.info.backend = VKV_BACKEND_CPU;
   result.method = "by \"hand\"";
   result.date = "2026-01-02";
-  result.limits = {{{1e6, 1e-3}}, 2e9};
+  result.limits = {{{1e6, 1e-3}}, 2e9, 1};
   for (const bench::Case& c : cases) result.rows.push_back({&c, "", "", {2e-6, 1e-6, 3e-6, 10}, true});
   result.rows[1].wrong = "out differs";
   result.rows[1].timing = {};
