@@ -1,0 +1,5 @@
+# Prints the C program of README.md.
+/^```c$/,/^```$/{
+/^```/d
+p
+}
