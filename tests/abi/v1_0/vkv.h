@@ -55,8 +55,8 @@
  * PAGED CACHES
  *
  * A cache holds num_blocks blocks of block_size tokens. A *slot* is a token's linear address:
- * block = slot / block_size, offset = slot % block_size. A *block table* row lists a sequence's blocks in order, so that
- * token position t of sequence s lives in block table[s][t / block_size] at offset t % block_size. A negative slot means
+ * block = slot / block_size, offset = slot % block_size. A *block table* row lists a sequence's blocks in order: token
+ * position t of sequence s lives in block table[s][t / block_size] at offset t % block_size. A negative slot means
  * "skip this token" in every writer; a negative block id is an error event, not a marker.
  *
  * Numbers in a narrow cache are stored = x / scale and loaded = stored * scale: a scale is the dequantisation
@@ -309,10 +309,10 @@ enum {
  * off = (tp_rank * num_heads + h) * step + 1 if step >= 0, else (tp_rank * num_kv_heads + kv_head) * -step + 1.
  *
  * Promises: (1) batch-invariant: the bits of a row depend on its own query, KV and length, on head counts, dtypes,
- * cache layout, options and the device model, and not on the other sequences, its place among them, max_seq_len, block
- * size, which blocks hold it, the table form, the number of threads or the run; (2) one call, no plan: the host computes
- * nothing from lengths; (3) memory-safe: block ids, columns and lengths out of range count as absent tokens and are
- * reported; (4) bits outside a sequence's valid tokens, stale or NaN, never matter.
+ * cache layout, options and the device model, and not on the other sequences, its place among them, max_seq_len,
+ * block size, which blocks hold it, the table form, the number of threads or the run; (2) one call, no plan: the host
+ * computes nothing from lengths; (3) memory-safe: block ids, columns and lengths out of range count as absent tokens
+ * and are reported; (4) bits outside a sequence's valid tokens, stale or NaN, never matter.
  */
 typedef struct vkv_paged_attention_params {
   uint32_t struct_size, flags;  /* no flags yet */
@@ -508,9 +508,10 @@ VKV_API vkv_status vkv_reshape_and_cache_supported(const vkv_context* ctx, const
  * is free. Of each run of 16 elements, with A its largest magnitude (NaN passed over) and all steps in IEEE float32:
  *     sf  = e4m3(min((A * (1/6)) * (1/scale), 448))     inv = sf == 0 ? 0 : 1 / (sf * (1 / (1/scale)))
  *     element = e2m1(x * inv), round to nearest even, saturating at 6; NaN stores as +6
- * so that x is about element * sf * scale. Element 2i is the low nibble of byte i. Scale g of a row is byte g of its
- * head_dim / 16 scale bytes (linear); for V with VKV_NVFP4_SCALES_SWIZZLED, with S = head_dim / 16 and q = S / 4, the
- * scale of token t and group g of one head is at token row 4 * (t / 4) + g / q, byte 4 * (g % q) + t % 4.
+ * (the min of a NaN, from a scale that is no number, is 448) so that x is about element * sf * scale. Element 2i is the
+ * low nibble of byte i. Scale g of a row is byte g of its head_dim / 16 scale bytes (linear); for V with
+ * VKV_NVFP4_SCALES_SWIZZLED, with S = head_dim / 16 and q = S / 4, the scale of token t and group g of one head is at
+ * token row 4 * (t / 4) + g / q, byte 4 * (g % q) + t % 4.
  */
 typedef struct vkv_reshape_and_cache_flash_params {
   uint32_t struct_size, flags; /* no flags yet */
@@ -742,11 +743,12 @@ VKV_API vkv_status vkv_concat_mla_q_supported(const vkv_context* ctx, const vkv_
 
 /* ----------------------------------------------------------------------------------------------------- swap_blocks
  *
- * Copies blocks between two pools: for each row (i, j) of block_mapping, block j of dst = block i of src. On CUDA either
- * pool may be device or host memory (pinned to be asynchronous), at least one of them device memory. On the CPU backend
- * both are host memory. Block ids are checked on the host before anything is enqueued; the sentence names the first bad
- * row. Within one call a block that is both a source and a destination, or twice a destination, has unspecified content.
- * Host memory must stay valid until the stream has passed the copies; block_mapping is consumed before return.
+ * Copies blocks between two pools: for each row (i, j) of block_mapping, block j of dst = block i of src. On CUDA
+ * either pool may be device or host memory (pinned to be asynchronous), at least one of them device memory. On the CPU
+ * backend both are host memory. Block ids are checked on the host before anything is enqueued; the sentence names the
+ * first bad row. Within one call a block that is both a source and a destination, or twice a destination, has
+ * unspecified content. Host memory must stay valid until the stream has passed the copies; block_mapping is consumed
+ * before return.
  */
 typedef struct vkv_swap_blocks_params {
   uint32_t struct_size, flags; /* no flags yet */
@@ -794,7 +796,8 @@ typedef struct vkv_copy_blocks_params {
   uint32_t struct_size, flags; /* no flags yet */
   vkv_tensor key_caches;       /* [num_layers] i64, host memory: address of each layer's cache */
   vkv_tensor value_caches;     /* absent or [num_layers] i64, host memory: likewise */
-  vkv_tensor block_mapping;    /* [num_pairs, 2] i64, device memory, strides free; ids out of range: skipped, reported */
+  vkv_tensor block_mapping;    /* [num_pairs, 2] i64, device memory, strides free; ids out of range are skipped and
+                                  reported */
   int64_t num_blocks;          /* of every cache */
   int64_t block_size_in_bytes; /* bytes copied for a block */
   int64_t block_stride_in_bytes; /* from one block to the next; 0 = block_size_in_bytes */
