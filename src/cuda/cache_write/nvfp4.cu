@@ -30,11 +30,15 @@ struct Params {
   Slots slots;
 };
 
+// Nearest of 0 .5 1 1.5 2 3 4 6, ties to the even code. Adding 2^22 times the number's power of two (at least 1) leaves one
+// bit behind its leading one, and float32's addition rounds.
 __device__ uint32_t encode_e2m1(float x) {
-  const float a = fabsf(x);
-  // Midpoints between 0 .5 1 1.5 2 3 4 6 go to the even code.
-  const uint32_t code = (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5.0f);
-  return x != x ? 7u : code | (signbit(x) ? 8u : 0u);
+  constexpr uint32_t kOne = 127u << 23;
+  const float limited = fminf(fabsf(x), 6.0f);  // NaN becomes 6
+  const uint32_t power = max(__float_as_uint(limited) & 0x7F800000u, kOne);
+  const uint32_t unit = power + (22u << 23);
+  const uint32_t code = __float_as_uint(__fadd_rn(limited, __uint_as_float(unit))) - unit + ((power - kOne) >> 22);
+  return x != x ? code : code | (__float_as_uint(x) >> 28 & 8u);
 }
 
 // Grid: any. Block: kThreads, one group a thread and step.

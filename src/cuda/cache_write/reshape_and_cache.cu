@@ -49,30 +49,42 @@ __global__ void __launch_bounds__(kThreads) x_packed_kernel(const __grid_constan
     const uint32_t first_group = (across >> 1) * kTileUnits;
     const int64_t first_token = band * kTileTokens;
 
+    // The data first: it need not wait for the slots.
+    constexpr int kUnits = kTileTokens * kTileUnits / kThreads;
+    Pack<kX * static_cast<int>(sizeof(In))> in[kUnits];
+    float scale[kUnits];
+    bool live[kUnits];
+#pragma unroll
+    for (int i = 0; i < kUnits; ++i) {
+      const int unit = threadIdx.x + i * kThreads;
+      const int64_t token = first_token + unit / kTileUnits;
+      const uint32_t group = first_group + unit % kTileUnits;
+      live[i] = token < p.tokens && group < p.groups;
+      if (!live[i]) continue;
+      uint32_t in_head;
+      const uint32_t head = p.groups_per_head.divide(group, in_head);
+      const char* src = side.src + token * side.src_token + head * side.src_head + static_cast<int64_t>(in_head) * kX * sizeof(In);
+      if constexpr (kAligned) {
+        in[i].load(src);
+      } else {
+#pragma unroll
+        for (int j = 0; j < kX; ++j) in[i].template as<In>()[j] = reinterpret_cast<const In*>(src)[j];
+      }
+      scale[i] = side.scale == nullptr ? 1.0f : __ldg(side.scale + head * side.scale_head);
+    }
     if (threadIdx.x < kTileTokens) {
       const int64_t token = first_token + threadIdx.x;
       place_of[threadIdx.x] = token < p.tokens ? p.slots.decode(token, p.slots.load(token), across == 0) : Place{-1, 0};
     }
-    for (int unit = threadIdx.x; unit < kTileTokens * kTileUnits; unit += kThreads) {
-      const int row = unit / kTileUnits, column = unit % kTileUnits;
-      const int64_t token = first_token + row;
-      const uint32_t group = first_group + column;
-      if (token >= p.tokens || group >= p.groups) continue;
-      uint32_t in_head;
-      const uint32_t head = p.groups_per_head.divide(group, in_head);
-      const char* src = side.src + token * side.src_token + head * side.src_head + static_cast<int64_t>(in_head) * kX * sizeof(In);
-      Pack<kX * sizeof(In)> in;
-      if constexpr (kAligned) {
-        in.load(src);
-      } else {
 #pragma unroll
-        for (int i = 0; i < kX; ++i) in.template as<In>()[i] = reinterpret_cast<const In*>(src)[i];
-      }
-      const float scale = side.scale == nullptr ? 1.0f : __ldg(side.scale + head * side.scale_head);
+    for (int i = 0; i < kUnits; ++i) {
+      if (!live[i]) continue;
+      const int unit = threadIdx.x + i * kThreads;
       Pack<16> out;
-      ToCache::convert(in.template as<In>(), out.template as<Out>(), scale);
+      ToCache::convert(in[i].template as<In>(), out.template as<Out>(), scale[i]);
+      char* row = tile + unit / kTileUnits * kRow + unit % kTileUnits * 16;
 #pragma unroll
-      for (int i = 0; i < 4; ++i) store<4>(tile + row * kRow + column * 16 + 4 * i, out.template as<uint32_t>()[i]);
+      for (int j = 0; j < 4; ++j) store<4>(row + 4 * j, out.template as<uint32_t>()[j]);
     }
     __syncthreads();
 

@@ -32,9 +32,9 @@ struct Quantize {
   }
 };
 
-// Tokens in flight a thread: 128 bytes, 4 at most.
+// Tokens in flight a thread: 64 bytes, 4 at most. More would cost the conversions the registers of a second CTA.
 template <class Convert>
-constexpr int kDepth = Convert::kIn >= 64 ? 2 : 4;
+constexpr int kDepth = Convert::kIn >= 32 ? 2 : 4;
 
 // Grid and block: p.tile. A thread loads its unit of kDepth tokens and their slots at once, then converts and stores them.
 template <class Convert>
