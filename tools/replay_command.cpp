@@ -201,17 +201,6 @@ void print(const ReplayReport& r, const vkv_context_info& device) {
   std::printf("%s\n", r.right() ? "all right" : "WRONG");
 }
 
-bool has_attention(const support::Device& device) {
-  vkv_paged_attention_params p = VKV_INIT(vkv_paged_attention_params);
-  p.query = {nullptr, VKV_DTYPE_F32, 3, {1, 1, 64}, {}};
-  p.out = p.query;
-  p.key_cache = {nullptr, VKV_DTYPE_F32, 4, {1, 16, 1, 64}, {}};
-  p.value_cache = p.key_cache;
-  p.block_table = {nullptr, VKV_DTYPE_I32, 2, {1, 1}, {}};
-  p.seq_lens = {nullptr, VKV_DTYPE_I32, 1, {1}, {}};
-  return vkv_paged_attention_supported(device.ctx, &p) == VKV_OK;
-}
-
 }  // namespace
 
 int replay(int argc, char** argv) {
@@ -223,7 +212,9 @@ int replay(int argc, char** argv) {
   const std::vector<Request> requests = read_requests(given);
   OpenDevice device = open_device(given);
   // Where the choice is the tool's: the backend that has every operation of a replay.
-  if (given["backend"].as<std::string>() == "auto" && !has_attention(device.device)) device = open_device("cpu", given["threads"].as<int>());
+  if (given["backend"].as<std::string>() == "auto" && !support::has_attention(device.device)) {
+    device = open_device("cpu", static_cast<int>(integer_option(given, "threads", 0, 1024)));
+  }
   try {
     ReplayReport report;
     {

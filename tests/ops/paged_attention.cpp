@@ -154,33 +154,11 @@ cases::PagedAttention make(const std::function<void(cases::PagedAttention&)>& ch
 
 Device cpu(const support::OwnedContext& context) { return {"cpu", context.get(), &support::host_memory(), nullptr}; }
 
-// The backends that have this op. Those that do not are named on the way.
-const std::vector<Device>& attending_devices() {
-  static const std::vector<Device> all = [] {
-    vkv_paged_attention_params p = VKV_INIT(vkv_paged_attention_params);
-    p.query = {nullptr, VKV_DTYPE_F32, 3, {1, 1, 64}, {}};
-    p.out = p.query;
-    p.key_cache = {nullptr, VKV_DTYPE_F32, 4, {1, 16, 1, 64}, {}};
-    p.value_cache = p.key_cache;
-    p.block_table = {nullptr, VKV_DTYPE_I32, 2, {1, 1}, {}};
-    p.seq_lens = {nullptr, VKV_DTYPE_I32, 1, {1}, {}};
-    std::vector<Device> list;
-    for (const Device& device : support::devices()) {
-      const vkv_status status = vkv_paged_attention_supported(device.ctx, &p);
-      if (status == VKV_OK) list.push_back(device);
-      else if (status / 100 == 2) WARN("skipped: paged_attention on " << device.name << ": " << vkv_last_error_message());
-      else FAIL(vkv_last_error_message());
-    }
-    return list;
-  }();
-  return all;
-}
-
 }  // namespace
 
 TEST_CASE("paged_attention follows the formula") {
   uint64_t seed = support::process_seed();
-  for (const Device& device : attending_devices()) {
+  for (const Device& device : support::attending_devices()) {
     for (const cases::PagedAttention& c : cases::paged_attention()) {
       CAPTURE(device.name, c.name, c.dtype, c.cache, c.heads, c.kv_heads, c.dim, c.block_size, c.x_packed, c.csr,
               c.window, c.sliding_step, static_cast<int>(c.layout), static_cast<int>(c.scales),
@@ -224,7 +202,7 @@ TEST_CASE("paged_attention follows the formula with every set of vector units") 
 }
 
 TEST_CASE("paged_attention: what lies outside a sequence never matters") {
-  for (const Device& device : attending_devices()) {
+  for (const Device& device : support::attending_devices()) {
     for (const bool x_packed : {false, true}) {
       for (const int64_t block_size : {5, 16, 40}) {
         for (const bool rows : {false, true}) {
@@ -250,7 +228,7 @@ TEST_CASE("paged_attention: what lies outside a sequence never matters") {
 
 TEST_CASE("paged_attention: NaN and infinity that are attended to spread like the formula says") {
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
-  for (const Device& device : attending_devices()) {
+  for (const Device& device : support::attending_devices()) {
     for (const double special : {nan, infinity, -infinity}) {
       for (const bool value : {false, true}) {
         for (const int64_t token : {0, 17, 299}) {
@@ -299,7 +277,7 @@ TEST_CASE("paged_attention: a sequence's bits do not depend on the batch around 
     c.lengths.clear();
     for (int i = 0; i < 256; ++i) c.lengths.push_back(i % 50 == 7 ? random.integer(500, 2500) : random.integer(0, 90));
   });
-  for (const Device& device : attending_devices()) {
+  for (const Device& device : support::attending_devices()) {
     PagedAttentionProblem problem(device, c, 13);
     const Bits want = solve(device, problem);
     if (device.memory->is_host()) CHECK(want == alone(c, 13));
@@ -428,7 +406,7 @@ void check_bad(const Device& device, PagedAttentionProblem& problem, int32_t wha
 }  // namespace
 
 TEST_CASE("paged_attention: tokens of a bad block id are absent") {
-  for (const Device& device : attending_devices()) {
+  for (const Device& device : support::attending_devices()) {
     for (const bool x_packed : {false, true}) {
       for (const bool rows : {false, true}) {
         for (const bool csr : {false, true}) {
@@ -475,7 +453,7 @@ TEST_CASE("paged_attention: tokens of a bad block id are absent") {
 }
 
 TEST_CASE("paged_attention: lengths out of range are clamped") {
-  for (const Device& device : attending_devices()) {
+  for (const Device& device : support::attending_devices()) {
     const auto c = make([](auto& c) { c.lengths = {300, 20, 70}; });
     const auto with = [&](const cases::PagedAttention& given, int64_t length) {
       PagedAttentionProblem problem(device, given, 20);
@@ -517,7 +495,7 @@ TEST_CASE("paged_attention: lengths out of range are clamped") {
 }
 
 TEST_CASE("paged_attention: offsets out of range are clamped and spoil their own sequences only") {
-  for (const Device& device : attending_devices()) {
+  for (const Device& device : support::attending_devices()) {
     const auto c = make([](auto& c) {
       c.lengths = {30, 20, 70, 40, 50}, c.queries = {3, 2, 4, 1, 2}, c.csr = true;  // query rows 0 3 5 9 10 12
     });
@@ -860,7 +838,7 @@ TEST_CASE("paged_attention_v1 and _v2 refuse bad input and write nothing") {
 }
 
 TEST_CASE("paged_attention checks its workspace") {
-  for (const Device& device : attending_devices()) {
+  for (const Device& device : support::attending_devices()) {
     PagedAttentionProblem problem(device, make([](auto&) {}), 34);
     auto p = problem.params();
     size_t bytes = 0;

@@ -1,5 +1,6 @@
 #include "support/device.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -72,6 +73,29 @@ const std::vector<Device>& vector_unit_devices() {
 const Device& host() {
   static const Device device{"host", nullptr, &host_memory(), nullptr};
   return device;
+}
+
+bool has_attention(const Device& device) {
+  vkv_paged_attention_params p = VKV_INIT(vkv_paged_attention_params);
+  p.query = {nullptr, VKV_DTYPE_F32, 3, {1, 1, 64}, {}};
+  p.out = p.query;
+  p.key_cache = {nullptr, VKV_DTYPE_F32, 4, {1, 16, 1, 64}, {}};
+  p.value_cache = p.key_cache;
+  p.block_table = {nullptr, VKV_DTYPE_I32, 2, {1, 1}, {}};
+  p.seq_lens = {nullptr, VKV_DTYPE_I32, 1, {1}, {}};
+  return vkv_paged_attention_supported(device.ctx, &p) == VKV_OK;
+}
+
+const std::vector<Device>& attending_devices() {
+  static const std::vector<Device> all = [] {
+    std::vector<Device> list;
+    for (const Device& device : devices()) {
+      if (has_attention(device)) list.push_back(device);
+      else std::fprintf(stderr, "skipped: paged_attention on %s: %s\n", device.name.c_str(), vkv_last_error_message());
+    }
+    return list;
+  }();
+  return all;
 }
 
 void synchronize(const Device& device) { device.memory->finish(device.stream); }

@@ -39,6 +39,10 @@ const std::vector<Device>& devices();
 // The CPU once with each set of vector units, named by it; where the machine lacks one, the best that it has instead.
 const std::vector<Device>& vector_unit_devices();
 
+// Those of devices() that have paged_attention. Says once which do not.
+const std::vector<Device>& attending_devices();
+bool has_attention(const Device& device);
+
 // A context of its own, destroyed with the object.
 struct ContextDeleter {
   void operator()(vkv_context* ctx) const { vkv_context_destroy(ctx); }

@@ -48,7 +48,7 @@ void check_right(const ReplayReport& report) {
 }  // namespace
 
 TEST_CASE("replay: every layout and dtype, with swapping") {
-  for (const support::Device& device : support::devices()) {
+  for (const support::Device& device : support::attending_devices()) {
     for (const Layout layout : {Layout::nhd, Layout::hnd, Layout::x}) {
       for (const vkv_dtype dtype :
            {VKV_DTYPE_BF16, VKV_DTYPE_F16, VKV_DTYPE_F32, VKV_DTYPE_FP8_E4M3, VKV_DTYPE_FP8_E5M2, VKV_DTYPE_NVFP4}) {
