@@ -174,8 +174,9 @@ int bench(int argc, char** argv) {
       "min-time", "Seconds of samples of a case, at least", cxxopts::value<double>())(
       "list", "Print the cases and stop")("json", "Write the results to this file", cxxopts::value<std::string>())(
       "html", "Write a page with plots to this file", cxxopts::value<std::string>());
-  cxxopts::ParseResult given;
-  if (!parse(options, argc, argv, given)) return kDone;
+  const auto parsed = parse(options, argc, argv);
+  if (!parsed) return kDone;
+  const cxxopts::ParseResult& given = *parsed;
 
   // The same data each time, so that runs compare; VKV_TEST_SEED still chooses other data.
   setenv("VKV_TEST_SEED", "1", 0);

@@ -314,8 +314,9 @@ int check(int argc, char** argv) {
                            "Runs every case of the tests on this machine's devices and compares with the reference");
   options.add_options()("op", "Only operations with this in their name; may be repeated",
                         cxxopts::value<std::vector<std::string>>()->default_value(""))("json", "Print JSON");
-  cxxopts::ParseResult given;
-  if (!parse(options, argc, argv, given)) return kDone;
+  const auto parsed = parse(options, argc, argv);
+  if (!parsed) return kDone;
+  const cxxopts::ParseResult& given = *parsed;
   const bool json = given.count("json") != 0;
 
   nlohmann::ordered_json all = {

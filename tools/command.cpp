@@ -7,25 +7,26 @@
 
 namespace tools {
 
-bool parse(cxxopts::Options& options, int argc, char** argv, cxxopts::ParseResult& result) {
+std::optional<cxxopts::ParseResult> parse(cxxopts::Options& options, int argc, char** argv) {
   options.add_options()("h,help", "Show this text");
   options.add_options("stray")("stray", "", cxxopts::value<std::vector<std::string>>());
   options.parse_positional({"stray"});
   options.positional_help("");
+  std::optional<cxxopts::ParseResult> result;
   try {
-    result = options.parse(argc, argv);
+    result.emplace(options.parse(argc, argv));
   } catch (const std::exception& e) {  // the name of the base class differs between versions of cxxopts
     throw Refusal(std::string(e.what()) + " (see vkv " + argv[0] + " --help)");
   }
-  if (result.count("help") != 0) {
+  if (result->count("help") != 0) {
     std::cout << options.help({""});
-    return false;
+    return std::nullopt;
   }
-  if (result.count("stray") != 0) {
-    throw Refusal("\"" + result["stray"].as<std::vector<std::string>>().front() + "\" is not an option (see vkv " +
+  if (result->count("stray") != 0) {
+    throw Refusal("\"" + (*result)["stray"].as<std::vector<std::string>>().front() + "\" is not an option (see vkv " +
                   argv[0] + " --help)");
   }
-  return true;
+  return result;
 }
 
 int64_t integer_option(const cxxopts::ParseResult& result, const std::string& name, int64_t least, int64_t most) {

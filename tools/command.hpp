@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cxxopts.hpp>
 #include <initializer_list>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -27,8 +28,8 @@ int bench(int argc, char** argv);
 int check(int argc, char** argv);
 int replay(int argc, char** argv);
 
-// Parses; a wrong or stray argument is a Refusal. On --help prints the help and returns false.
-bool parse(cxxopts::Options& options, int argc, char** argv, cxxopts::ParseResult& result);
+// Parses; a wrong or stray argument is a Refusal. On --help prints the help and returns nothing.
+std::optional<cxxopts::ParseResult> parse(cxxopts::Options& options, int argc, char** argv);
 
 // The value of an option that was declared as text: a whole number, refused outside [least, most]; a number.
 int64_t integer_option(const cxxopts::ParseResult& result, const std::string& name, int64_t least, int64_t most);

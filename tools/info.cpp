@@ -128,8 +128,9 @@ int info(int argc, char** argv) {
   cxxopts::Options options("vkv info",
                            "The library, the devices of this machine, and what each operation supports on them");
   options.add_options()("json", "Print JSON, one entry for each case asked");
-  cxxopts::ParseResult given;
-  if (!parse(options, argc, argv, given)) return kDone;
+  const auto parsed = parse(options, argc, argv);
+  if (!parsed) return kDone;
+  const cxxopts::ParseResult& given = *parsed;
 
   Json out = {{"version", version_text()}, {"build", vkv_build_info()}, {"devices", Json::array()}};
   const bool json = given.count("json") != 0;

@@ -206,8 +206,9 @@ void print(const ReplayReport& r, const vkv_context_info& device) {
 int replay(int argc, char** argv) {
   cxxopts::Options options("vkv replay", "An engine's calls on a trace of real requests, checked against float64");
   add_options(options);
-  cxxopts::ParseResult given;
-  if (!parse(options, argc, argv, given)) return kDone;
+  const auto parsed = parse(options, argc, argv);
+  if (!parsed) return kDone;
+  const cxxopts::ParseResult& given = *parsed;
   const ReplayOptions replay_options = read_options(given);
   const std::vector<Request> requests = read_requests(given);
   OpenDevice device = open_device(given);
