@@ -188,7 +188,8 @@ int bench(int argc, char** argv) {
   Effort effort = given.count("quick") != 0 ? Effort{3, 0.02} : Effort{};
   if (given.count("repeats") != 0) effort.repeats = given["repeats"].as<int>();
   if (given.count("min-time") != 0) effort.min_time = given["min-time"].as<double>();
-  if (effort.repeats < 1) throw Refusal("--repeats must be at least 1");
+  if (effort.repeats < 1) throw Refusal("--repeats is " + std::to_string(effort.repeats) + ", expected at least 1");
+  if (!(effort.min_time >= 0)) throw Refusal("--min-time is not a number of seconds");
 
   Output json(given, "json"), html(given, "html");
   const OpenDevice open = open_device(given);
@@ -204,7 +205,7 @@ int bench(int argc, char** argv) {
   result.date = today();
   Progress progress(cases.size());
   const auto measure = [&] {
-    const Limits now = on->measure_limits(effort.repeats);
+    const Limits now = on->measure_limits(std::max(1, effort.repeats / 3));
     if (result.rows.empty()) result.limits = now;
     result.limits.take_better(now);
   };

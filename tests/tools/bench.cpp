@@ -1,7 +1,9 @@
 // The benchmark's arithmetic, its data, its verifications (which must notice a call that did nothing) and its reports.
 #include "tools/bench.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "support/catch.hpp"
@@ -85,17 +87,20 @@ TEST_CASE("bench: a sample of slots has every token of its blocks") {
 TEST_CASE("bench: every verification passes after a call and fails without one") {
   constexpr int64_t kSmall = 5 << 20;  // bytes, to keep the test short
   const support::Device& device = support::devices().front();
-  std::string op;
-  for (const bench::Case& c : bench::all_cases()) {
-    if (c.footprint > kSmall) continue;
-    CAPTURE(c.name(), support::process_seed());
+  const bench::Cases cases = bench::all_cases();
+  std::map<std::string, const bench::Case*> largest;  // of each series
+  for (const bench::Case& c : cases) {
+    const bench::Case*& chosen = largest[c.op + " " + c.series];
+    if (c.footprint <= kSmall && (chosen == nullptr || chosen->footprint < c.footprint)) chosen = &c;
+  }
+  for (const auto& [series, c] : largest) {
+    CAPTURE(series, support::process_seed());
+    if (c == nullptr) continue;
     Random random(2);
-    const auto instance = c.make(device, random);
+    const auto instance = c->make(device, random);
     instance->prepare();
     CHECK(instance->verify() != "");
-    const vkv_status status = instance->call(device.stream);
-    if (status / 100 == 2) continue;
-    REQUIRE(status == VKV_OK);
+    REQUIRE(instance->call(device.stream) == VKV_OK);
     support::synchronize(device);
     CHECK(instance->verify() == "");
     CHECK(support::take_report(device).count == 0);
