@@ -49,7 +49,7 @@ AttentionScratch carve_scratch(Carver& carver, const AttentionShape& shape) {
   s.tile = carver.take<float>(kTile * shape.ld);
   s.states = carver.take<float>(shape.levels * shape.rows * (shape.ld + 2));
   s.masks = carver.take<uint16_t>(shape.rows * kTilesPerPiece);
-  s.segments = carver.take<AttentionSegment>(kPiece);
+  s.pieces = carver.take<AttentionPiece>(2);
   return s;
 }
 

@@ -39,8 +39,8 @@ struct AttentionScratch {
   float* logits;                      // [rows, kPiece], then weights
   float* tile;                        // [kTile, ld]
   float* states;                      // [levels] of rows * (ld + 2)
-  uint16_t* masks;                    // [rows, kTilesPerPiece]
-  struct AttentionSegment* segments;  // [kPiece]
+  uint16_t* masks;                // [rows, kTilesPerPiece]
+  struct AttentionPiece* pieces;  // [2]: at hand, and next
 };
 
 inline AttentionState attention_state(float* memory, int64_t rows, int64_t index, int64_t ld) {

@@ -26,51 +26,45 @@ uint32_t bits_between(int64_t begin, int64_t end) {
 
 }  // namespace
 
-// ---- where tokens lie
+// ---- where numbers lie
 
-AttentionSide::AttentionSide(const PagedAttention& p, const AttentionKernels& kernels, bool values)
-    : cache_(values ? p.value_cache : p.key_cache),
-      kernels_(kernels),
-      head_dim_(p.head_dim) {
-  const vkv_dtype dtype = cache_.dtype;
-  const int64_t size = element_size(dtype);
-  block_ = cache_.stride[0] * size;
-  if (p.x_packed) {
-    stage_ = values ? kernels.x_values(dtype) : kernels.x_keys(dtype);
-    head_ = cache_.stride[1] * size;
-    token_ = values ? size : 16;
-    pitch_ = p.block_size * token_;
+AttentionSide::AttentionSide(const PagedAttention& p, const AttentionKernels& kernels, bool of_values)
+    : values(of_values), x_packed(p.x_packed), neighbours(p.x_packed && p.block_size % kTile == 0) {
+  const Tensor& cache = of_values ? p.value_cache : p.key_cache;
+  const int64_t size = element_size(cache.dtype);
+  base = cache.as<const char>();
+  block = cache.stride[0] * size;
+  if (cache.dtype == VKV_DTYPE_NVFP4) {
+    // Row (token, head) of a block is row token * stride / f + head * stride / f of its data and of its scales.
+    const int64_t f = cache.shape[3], data = p.head_dim / 2, scales = p.head_dim / 16;
+    const int64_t token_rows = cache.stride[1] / f, head_rows = cache.stride[2] / f;
+    source = nullptr;
+    head = token = pitch = 0;
+    nvfp4 = {base, nullptr, nullptr, 0, token_rows * data, p.num_kv_heads * p.block_size * data, token_rows * scales,
+             of_values && p.nvfp4_swizzled_v};
+    nvfp4_data = head_rows * data;
+    nvfp4_scales = head_rows * scales;
     return;
   }
-  token_ = pitch_ = cache_.stride[1] * size;
-  head_ = cache_.stride[2] * size;
-  if (dtype != VKV_DTYPE_NVFP4) {
-    stage_ = kernels.strided(dtype);
+  const int index = AttentionKernels::dtype_index(cache.dtype);
+  if (x_packed) {
+    source = of_values ? kernels.x_values + index : kernels.x_keys + index;
+    head = cache.stride[1] * size;
+    token = of_values ? size : 16;
+    pitch = p.block_size * token;
   } else {
-    scale_offset_ = p.num_kv_heads * p.block_size * p.head_dim / 2;
-    swizzled_ = values && p.nvfp4_swizzled_v;
+    source = kernels.strided + index;
+    token = cache.stride[1] * size;
+    head = cache.stride[2] * size;
+    pitch = 0;
   }
 }
 
-void AttentionSide::stage(const AttentionSegment& segment, int64_t head, float* tile, int64_t ld) const {
-  const char* block = cache_.as<const char>() + segment.block * block_;
-  float* out = tile + segment.token % kTile * ld;
-  if (stage_ != nullptr) {
-    stage_(block + head * head_ + segment.offset * token_, pitch_, segment.tokens, head_dim_, out, ld);
-    return;
-  }
-  // Row (token, head) of a block is number token * token_ / f + head * head_ / f of its data and of its scales.
-  const int64_t f = cache_.shape[3], data = head_dim_ / 2, scales = head_dim_ / 16;
-  const auto* bytes = reinterpret_cast<const uint8_t*>(block);
-  Nvfp4Tokens from;
-  from.data_pitch = token_ / f * data;
-  from.scale_pitch = token_ / f * scales;
-  from.data = bytes + head * (head_ / f) * data + segment.offset * from.data_pitch;
-  from.scales = bytes + scale_offset_ + head * (head_ / f) * scales;
-  from.first = segment.offset;
-  from.tokens = segment.tokens;
-  from.swizzled = swizzled_;
-  kernels_.nvfp4(from, head_dim_, out, ld);
+// Whether kernels read the cache themselves. Where many rows share a tile, it is widened once for all of them.
+bool AttentionSide::direct(int64_t rows) const {
+  constexpr int64_t kMostRows = 8;
+  if (source == nullptr || (values ? source->accumulate == nullptr : source->scores == nullptr)) return false;
+  return x_packed ? neighbours && (values || rows <= kMostRows) : rows <= kMostRows;
 }
 
 // ---- one unit
@@ -84,8 +78,7 @@ AttentionWorker::AttentionWorker(const Context& ctx, const PagedAttention& p, co
       kernels_(attention_kernels(cpu_.isa)),
       keys_(p, kernels_, false),
       values_(p, kernels_, true) {
-  // Columns past head_dim stay zero. The rest is zeroed too, so that tokens that are never staged are numbers.
-  std::fill_n(scratch_.tile, kTile * shape_.ld, 0.0f);
+  for (int64_t t = 0; t < kTile; ++t) staged_at_[t] = t * shape.ld * static_cast<int64_t>(sizeof(float));
 }
 
 int64_t AttentionWorker::position(int64_t row) const {
@@ -102,17 +95,21 @@ AttentionState AttentionWorker::compute(const AttentionUnit& unit, int64_t begin
   const int64_t rows = unit.heads * unit.rows, ld = shape_.ld;
   load_queries();
   const int64_t from = oldest(position(0)), to = position(unit.rows - 1) + 1;  // tokens that some row attends to
+  const int64_t first = std::max(begin, from / kPiece), last = std::min(end, (to + kPiece - 1) / kPiece);
+  AttentionPiece* buffers[2] = {scratch_.pieces, scratch_.pieces + 1};
   AttentionTree tree(kernels_, rows, ld);
-  for (int64_t piece = std::max(begin, from / kPiece); piece < end && piece * kPiece < to; ++piece) {
-    origin_ = piece * kPiece;
-    const int64_t first = std::max<int64_t>(from - origin_, 0), last = std::min<int64_t>(to - origin_, kPiece);
+  if (first < last) walk(first, from, to, buffers[0]);
+  for (int64_t i = first; i < last; ++i) {
+    const AttentionPiece& piece = *buffers[0];
+    next_ = i + 1 < last ? buffers[1] : nullptr;
+    if (next_ != nullptr) walk(i + 1, from, to, buffers[1]);
     const AttentionState state = attention_state(scratch_.states, shape_.rows, tree.size(), ld);
-    walk(first, last);
-    mask_rows(first, last);
-    keys();
-    weights(state);
-    values(state);
-    tree.add(state, piece);
+    mask_rows(piece);
+    keys(piece);
+    weights(piece, state);
+    values(piece, state);
+    tree.add(state, i);
+    std::swap(buffers[0], buffers[1]);
   }
   if (const auto root = tree.root()) return *root;
   const AttentionState nothing = attention_state(scratch_.states, shape_.rows, 0, ld);
@@ -136,57 +133,69 @@ void AttentionWorker::load_queries() {
   }
 }
 
-// Finds the tokens [begin, end) of the piece. A block id out of range has none.
-void AttentionWorker::walk(int64_t begin, int64_t end) {
-  first_tile_ = begin / kTile;
-  last_tile_ = (end + kTile - 1) / kTile;
+// Finds the tokens of positions [from, to) in a piece. A block id out of range has none.
+void AttentionWorker::walk(int64_t piece, int64_t from, int64_t to, AttentionPiece* out) {
   const AttentionSequence& q = *unit_->sequence;
-  int64_t segments = 0, known_column = -1, id = 0;
-  for (int64_t tile = first_tile_; tile < last_tile_; ++tile) {
-    tile_segments_[tile] = segments;
-    uint32_t present = 0;
-    const int64_t tile_end = (tile + 1) * kTile;
-    for (int64_t token = std::max(begin, tile * kTile), next; token < std::min(end, tile_end); token = next) {
-      const int64_t position = origin_ + token, column = position / p_.block_size, offset = position % p_.block_size;
-      const int64_t block_end = token - offset + p_.block_size;
-      next = std::min({end, tile_end, block_end});
-      if (column != known_column) {
-        known_column = column;
-        const int64_t entry = q.table_begin + column;
-        id = p_.csr ? p_.kv_indices.as<const int32_t>()[entry * p_.kv_indices.stride[0]]
-                    : p_.block_table.as<const int32_t>()[q.table_row * p_.block_table.stride[0] + entry];
-        if (id < 0 || id >= p_.num_blocks) {
-          const int64_t index = p_.csr ? entry : q.table_row * p_.table_columns + entry;
-          // All heads meet the same block; one tells.
-          if (unit_->head == 0) cpu_.report.note(p_.op, VKV_REPORT_BLOCK_ID, index, id, p_.num_blocks);
-          id = -1;
-        }
-      }
-      if (id < 0) continue;
-      present |= bits_between(token - tile * kTile, next - tile * kTile);
-      const int64_t back = p_.x_packed ? std::min(token - tile * kTile, offset) : 0;
-      const int64_t stop = p_.x_packed ? std::min(tile_end, block_end) : next;
-      scratch_.segments[segments++] = {id, static_cast<int32_t>(offset - back),
-                                       static_cast<int32_t>(stop - token + back), static_cast<int32_t>(token - back)};
+  const int64_t origin = piece * kPiece;
+  const int64_t begin = std::max<int64_t>(from - origin, 0), end = std::min<int64_t>(to - origin, kPiece);
+  out->origin = origin;
+  out->first_token = begin;
+  out->last_token = end;
+  out->first_tile = begin / kTile;
+  out->last_tile = (end + kTile - 1) / kTile;
+  std::fill(out->present, out->present + kTilesPerPiece, uint16_t{0});
+  const auto place = [&](int64_t t, int64_t block, int64_t offset) {
+    out->key_at[t] = block * keys_.block + offset * keys_.token;
+    out->value_at[t] = block * values_.block + offset * values_.token;
+    out->offset[t] = static_cast<int32_t>(offset);
+  };
+  for (int64_t token = begin, next; token < end; token = next) {
+    const int64_t column = (origin + token) / p_.block_size, offset = (origin + token) % p_.block_size;
+    const int64_t entry = q.table_begin + column;
+    const int64_t id = p_.csr ? p_.kv_indices.as<const int32_t>()[entry * p_.kv_indices.stride[0]]
+                              : p_.block_table.as<const int32_t>()[q.table_row * p_.block_table.stride[0] + entry];
+    next = std::min(end, token - offset + p_.block_size);
+    if (id < 0 || id >= p_.num_blocks) {
+      const int64_t index = p_.csr ? entry : q.table_row * p_.table_columns + entry;
+      // All heads meet the same block; one tells.
+      if (unit_->head == 0) cpu_.report.note(p_.op, VKV_REPORT_BLOCK_ID, index, id, p_.num_blocks);
+      continue;
     }
-    present_[tile] = static_cast<uint16_t>(present);
+    for (int64_t t = token; t < next; ++t) place(t, id, offset + t - token);
+    for (int64_t tile = token / kTile; tile * kTile < next; ++tile) {
+      out->present[tile] = static_cast<uint16_t>(out->present[tile] | bits_between(token - tile * kTile, next - tile * kTile));
+    }
   }
-  tile_segments_[last_tile_] = segments;
+  // Kernels read whole tiles: the other tokens stand where a present one does, or, where tokens must be neighbours, in
+  // their own places of its block.
+  for (int64_t tile = out->first_tile; tile < out->last_tile; ++tile) {
+    const uint32_t present = out->present[tile];
+    const int64_t known = tile * kTile + (present != 0 ? __builtin_ctz(present) : 0);
+    for (int64_t t = tile * kTile; t < (tile + 1) * kTile && present != 0xFFFF; ++t) {
+      if ((present >> (t % kTile) & 1) != 0) continue;
+      const int64_t away = keys_.neighbours ? t - known : 0;
+      out->key_at[t] = present == 0 ? 0 : out->key_at[known] + away * keys_.token;
+      out->value_at[t] = present == 0 ? 0 : out->value_at[known] + away * values_.token;
+      out->offset[t] = present == 0 ? 0 : out->offset[known];
+    }
+  }
 }
 
-void AttentionWorker::mask_rows(int64_t begin, int64_t end) {
+void AttentionWorker::mask_rows(const AttentionPiece& piece) {
   const int64_t first = position(0), last = position(unit_->rows - 1);
   const bool sparse = p_.sparse.vert_stride > 1;
-  uniform_ = !sparse && (first == last || (oldest(last) <= origin_ + begin && first + 1 >= origin_ + end));
+  present_ = piece.present;
+  uniform_ = !sparse && (first == last || (oldest(last) <= piece.origin + piece.first_token &&
+                                           first + 1 >= piece.origin + piece.last_token));
   if (uniform_) return;
   uint16_t* out = scratch_.masks;
   for (int64_t i = 0; i < unit_->heads; ++i) {
     for (int64_t r = 0; r < unit_->rows; ++r, out += kTilesPerPiece) {
       const int64_t at = position(r), head = (unit_->head + i) * shape_.group + (unit_->row + r) % shape_.group;
-      for (int64_t tile = first_tile_; tile < last_tile_; ++tile) {
-        const int64_t token = origin_ + tile * kTile;
-        uint32_t bits = present_[tile] & bits_between(oldest(at) - token, at + 1 - token);
-        if (sparse && bits != 0) bits &= sparse_bits(tile, unit_->head + i, head, at);
+      for (int64_t tile = piece.first_tile; tile < piece.last_tile; ++tile) {
+        const int64_t token = piece.origin + tile * kTile;
+        uint32_t bits = piece.present[tile] & bits_between(oldest(at) - token, at + 1 - token);
+        if (sparse && bits != 0) bits &= sparse_bits(piece, tile, unit_->head + i, head, at);
         out[tile] = static_cast<uint16_t>(bits);
       }
     }
@@ -194,21 +203,22 @@ void AttentionWorker::mask_rows(int64_t begin, int64_t end) {
 }
 
 // Tokens of the blocks of a tile that the block-sparse rule lets a row attend to.
-uint32_t AttentionWorker::sparse_bits(int64_t tile, int64_t kv_head, int64_t query_head, int64_t position) const {
+uint32_t AttentionWorker::sparse_bits(const AttentionPiece& piece, int64_t tile, int64_t kv_head, int64_t query_head,
+                                      int64_t position) const {
   const BlockSparse& rule = p_.sparse;
   const int64_t stride = rule.vert_stride, step = rule.head_sliding_step;
   const int64_t heads = step >= 0 ? p_.num_heads : p_.num_kv_heads, head = step >= 0 ? query_head : kv_head;
   // (tp_rank * heads + head) * |step| + 1, modulo the stride so that nothing overflows
   const int64_t rank = (rule.tp_rank % stride * (heads % stride) + head % stride) % stride;
   const int64_t offset = (rank * ((step >= 0 ? step : -step) % stride) + 1) % stride;
+  const int64_t query_block = position / rule.block_size, origin = piece.origin + tile * kTile;
   uint32_t bits = 0;
-  for (int64_t s = tile_segments_[tile]; s < tile_segments_[tile + 1]; ++s) {
-    const AttentionSegment& segment = scratch_.segments[s];
-    const int64_t first_token = origin_ + segment.token - segment.offset;  // of its block
-    const int64_t key_block = first_token / rule.block_size, query_block = position / rule.block_size;
+  for (int64_t token = 0, next; token < kTile; token = next) {
+    const int64_t first_token = (origin + token) / p_.block_size * p_.block_size;  // of its cache block
+    next = std::min<int64_t>(first_token + p_.block_size - origin, kTile);
+    const int64_t key_block = first_token / rule.block_size;
     if (key_block > query_block - rule.local_blocks || (key_block % stride + offset) % stride == 0) {
-      const int64_t token = segment.token - tile * kTile;
-      bits |= bits_between(token, token + segment.tokens);
+      bits |= bits_between(token, next);
     }
   }
   return bits;
@@ -222,33 +232,100 @@ bool AttentionWorker::attended(int64_t head, int64_t tile) const {
   return false;
 }
 
-void AttentionWorker::stage(const AttentionSide& side, int64_t tile, int64_t head) {
-  for (int64_t s = tile_segments_[tile]; s < tile_segments_[tile + 1]; ++s) {
-    side.stage(scratch_.segments[s], unit_->head + head, scratch_.tile, shape_.ld);
+// ---- steps
+
+// Goes `steps` steps on. False: that is past the unit's end, or of what is known of it.
+bool AttentionWorker::advance(Step* step, int64_t steps) const {
+  step->head += steps;
+  step->tile += step->head / unit_->heads;
+  step->head %= unit_->heads;
+  while (step->tile >= step->piece->last_tile) {
+    const int64_t beyond = step->tile - step->piece->last_tile;
+    if (step->side == &keys_) {
+      step->side = &values_;
+    } else if (step->piece != next_ && next_ != nullptr) {
+      step->side = &keys_;
+      step->piece = next_;
+    } else {
+      return false;
+    }
+    step->tile = step->piece->first_tile + beyond;
   }
+  return true;
 }
 
-void AttentionWorker::keys() {
-  for (int64_t tile = first_tile_; tile < last_tile_; ++tile) {
+AttentionTile AttentionWorker::tile(const Step& step) const {
+  const AttentionSide& side = *step.side;
+  const int64_t* at = side.values ? step.piece->value_at : step.piece->key_at;
+  return {side.base + (unit_->head + step.head) * side.head, at + step.tile * kTile, side.pitch};
+}
+
+// What the kernel of this step reads and asks for. A step that reads the cache itself asks for two others: the next one,
+// to be in the first cache, and one so far ahead that memory has time to answer. Still further ahead the page tables are
+// asked, a page at a time, as a kernel that had to wait for them could ask for nothing else meanwhile.
+AttentionTiles AttentionWorker::prepare(const Step& step) {
+  constexpr int64_t kMemorySteps = 8, kPageSteps = 16;
+  constexpr std::uintptr_t kPage = 4096;
+  const int64_t ld = shape_.ld;
+  if (!step.side->direct(unit_->rows)) {
+    const AttentionTile staged{reinterpret_cast<const char*>(scratch_.tile), staged_at_, 0};
+    if (step.side->source != nullptr) {
+      step.side->source->stage(tile(step), p_.head_dim, scratch_.tile, ld);
+    } else {
+      Nvfp4Tile from = step.side->nvfp4;
+      const int64_t head = unit_->head + step.head;
+      from.at = tile(step).at;
+      from.offset = step.piece->offset + step.tile * kTile;
+      from.data += head * step.side->nvfp4_data;
+      from.scales += head * step.side->nvfp4_scales;
+      kernels_.stage_nvfp4(from, p_.head_dim, scratch_.tile, ld);
+    }
+    return {staged, staged, staged};
+  }
+  const AttentionTile now = tile(step);
+  AttentionTiles tiles{now, now, now};
+  Step ahead = step;
+  if (!advance(&ahead, 1)) return tiles;
+  tiles.next = tile(ahead);
+  ahead = step;
+  if (!advance(&ahead, kMemorySteps)) return tiles;
+  tiles.later = tile(ahead);
+  ahead = step;
+  if (!advance(&ahead, kPageSteps)) return tiles;
+  const AttentionTile pages = tile(ahead);
+  const auto page = [&](int64_t t) { return reinterpret_cast<std::uintptr_t>(pages.base + pages.at[t]) / kPage; };
+  if (ahead.head == 0) {
+    for (int64_t t = 0; t < kTile; ++t) {
+      if (t == 0 || page(t) != page(t - 1)) __builtin_prefetch(pages.base + pages.at[t], 0, 2);
+    }
+  } else {
+    __builtin_prefetch(pages.base + pages.at[0], 0, 2);
+  }
+  return tiles;
+}
+
+void AttentionWorker::keys(const AttentionPiece& piece) {
+  const auto scores = keys_.direct(unit_->rows) ? keys_.source->scores : kernels_.staged.scores;
+  for (int64_t tile = piece.first_tile; tile < piece.last_tile; ++tile) {
     for (int64_t head = 0; head < unit_->heads; ++head) {
       if (!attended(head, tile)) continue;
-      stage(keys_, tile, head);
       const int64_t row = head * unit_->rows;
-      kernels_.scores(scratch_.q + row * shape_.ld, unit_->rows, scratch_.tile, shape_.ld,
-                      scratch_.logits + row * kPiece + tile * kTile);
+      scores(prepare({&piece, &keys_, tile, head}), scratch_.q + row * shape_.ld, unit_->rows, p_.head_dim, shape_.ld,
+             scratch_.logits + row * kPiece + tile * kTile);
     }
   }
 }
 
-void AttentionWorker::weights(const AttentionState& state) {
+void AttentionWorker::weights(const AttentionPiece& piece, const AttentionState& state) {
   for (int64_t head = 0; head < unit_->heads; ++head) {
     Logits logits;
-    logits.scale = p_.softmax_scale * scale_of(p_, p_.k_scale, unit_->head + head);
+    logits.scale = p_.softmax_scale * (scale_of(p_, p_.k_scale, unit_->head + head) * keys_.gain());
     logits.softcap = p_.logit_softcap;
     for (int64_t r = 0; r < unit_->rows; ++r) {
       const int64_t row = head * unit_->rows + r;
       const uint16_t* bits = mask(head, r);
-      const bool any = std::any_of(bits + first_tile_, bits + last_tile_, [](uint16_t b) { return b != 0; });
+      const bool any =
+          std::any_of(bits + piece.first_tile, bits + piece.last_tile, [](uint16_t b) { return b != 0; });
       if (!any) {
         state.sum[row] = -1.0f;
         continue;
@@ -256,36 +333,39 @@ void AttentionWorker::weights(const AttentionState& state) {
       const float* slope =
           per_head(p_.alibi_slopes, (unit_->head + head) * shape_.group + (unit_->row + r) % shape_.group);
       logits.slope = slope == nullptr ? 0.0f : *slope;
-      logits.distance = static_cast<float>(origin_ - position(r));
-      kernels_.softmax(scratch_.logits + row * kPiece, bits, first_tile_, last_tile_ - first_tile_, logits,
-                       state.max + row, state.sum + row);
+      logits.distance = static_cast<float>(piece.origin - position(r));
+      kernels_.softmax(scratch_.logits + row * kPiece, bits, piece.first_tile, piece.last_tile - piece.first_tile,
+                       logits, state.max + row, state.sum + row);
     }
   }
 }
 
-void AttentionWorker::values(const AttentionState& state) {
+void AttentionWorker::values(const AttentionPiece& piece, const AttentionState& state) {
   const int64_t ld = shape_.ld;
   std::fill_n(state.acc, unit_->heads * unit_->rows * ld, 0.0f);
+  const auto accumulate = values_.direct(unit_->rows) ? values_.source->accumulate : kernels_.staged.accumulate;
   // Adds the tokens in `bits` to `rows` rows from `row` of a head on: runs of them, so that no other is touched.
-  const auto add = [&](int64_t head, int64_t row, int64_t rows, int64_t tile, uint32_t bits) {
-    const int64_t at = head * unit_->rows + row;
+  const auto add = [&](const AttentionTiles& tiles, int64_t row, int64_t rows, int64_t tile, uint32_t bits) {
     while (bits != 0) {
       const int begin = __builtin_ctz(bits), end = begin + __builtin_ctz(~(bits >> begin));
-      kernels_.accumulate(scratch_.logits + at * kPiece + tile * kTile, rows, scratch_.tile, begin, end, ld,
-                          state.acc + at * ld);
+      accumulate(tiles, scratch_.logits + row * kPiece + tile * kTile, rows, begin, end, p_.head_dim, ld,
+                 state.acc + row * ld);
       bits &= ~((1u << end) - 1u);
     }
   };
-  for (int64_t tile = first_tile_; tile < last_tile_; ++tile) {
+  for (int64_t tile = piece.first_tile; tile < piece.last_tile; ++tile) {
     for (int64_t head = 0; head < unit_->heads; ++head) {
       if (!attended(head, tile)) continue;
-      stage(values_, tile, head);
+      const AttentionTiles tiles = prepare({&piece, &values_, tile, head});
+      const int64_t row = head * unit_->rows;
       bool same = true;
       for (int64_t r = 1; r < unit_->rows && !uniform_; ++r) same = same && mask(head, r)[tile] == mask(head, 0)[tile];
       if (same) {
-        add(head, 0, unit_->rows, tile, mask(head, 0)[tile]);
+        add(tiles, row, unit_->rows, tile, mask(head, 0)[tile]);
       } else {
-        for (int64_t r = 0; r < unit_->rows; ++r) add(head, r, 1, tile, mask(head, r)[tile]);
+        for (int64_t r = 0; r < unit_->rows; ++r) {
+          add({tiles.now, tiles.now, tiles.now}, row + r, 1, tile, mask(head, r)[tile]);
+        }
       }
     }
   }
@@ -295,7 +375,7 @@ void AttentionWorker::write(const AttentionUnit& unit, const AttentionState& sta
   const auto narrow = cpu_.rows.narrow(p_.out.dtype);
   const int64_t size = element_size(p_.out.dtype);
   for (int64_t i = 0; i < unit.heads; ++i) {
-    const float v_scale = scale_of(p_, p_.v_scale, unit.head + i);
+    const float v_scale = scale_of(p_, p_.v_scale, unit.head + i) * values_.gain();
     for (int64_t r = 0; r < unit.rows; ++r) {
       const int64_t row = i * unit.rows + r, query_row = unit.row + r;
       const int64_t token = unit.sequence->query_begin + query_row / shape_.group;

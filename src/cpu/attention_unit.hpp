@@ -7,12 +7,15 @@
 
 namespace vkv::cpu {
 
-// Tokens of a piece that lie in one block and one tile. x-packed segments reach to the end of the tile or the block,
-// past the tokens attended to, so that whole tiles can be moved at once.
-struct AttentionSegment {
-  int64_t block;
-  int32_t offset, tokens;  // in the block
-  int32_t token;           // of the piece
+// Where the tokens of a piece lie: the walk over the block table, done once for all heads.
+struct AttentionPiece {
+  int64_t origin;                      // position of its first token
+  int64_t first_tile, last_tile;       // tiles with tokens that some row attends to: [first, last)
+  int64_t first_token, last_token;     // those tokens: [first, last)
+  uint16_t present[kTilesPerPiece];    // which of them have a block, a bit a token
+  int64_t key_at[kPiece];              // bytes from the cache to a token; of others in a tile with a token: somewhere
+  int64_t value_at[kPiece];            // in the cache
+  int32_t offset[kPiece];              // in the block
 };
 
 // States of a tree on their way to its root. Nodes come in order, as (level, index) with one level for all.
@@ -45,20 +48,20 @@ class AttentionTree {
   AttentionState stack_[34];  // sequences have fewer than 2^31 tokens
 };
 
-// K or V: where a segment's tokens lie, and how they become tile rows.
-class AttentionSide {
- public:
-  AttentionSide(const PagedAttention& p, const AttentionKernels& kernels, bool values);
+// The key cache or the value cache.
+struct AttentionSide {
+  AttentionSide(const PagedAttention& p, const AttentionKernels& kernels, bool of_values);
 
-  void stage(const AttentionSegment& segment, int64_t head, float* tile, int64_t ld) const;
+  bool direct(int64_t rows) const;
+  // Number of the stored value that the kernels see as 1.
+  float gain() const { return source == nullptr ? 1.0f : source->gain; }
 
- private:
-  const Tensor& cache_;
-  const AttentionKernels& kernels_;
-  AttentionKernels::Stage stage_ = nullptr;  // null: NVFP4
-  int64_t head_dim_, scale_offset_ = 0;      // of a block's NVFP4 scales
-  int64_t block_, head_, token_, pitch_;     // in bytes
-  bool swizzled_ = false;
+  const AttentionKernels::Source* source;  // null: NVFP4
+  const char* base;
+  int64_t block, head, token, pitch;  // bytes from one to the next; NVFP4: `token` is 0, as its rows are found by number
+  bool values, x_packed, neighbours;  // neighbours: tokens of a tile always share a block
+  Nvfp4Tile nvfp4;                    // of head 0, block by block
+  int64_t nvfp4_data, nvfp4_scales;   // bytes from head to head
 };
 
 class AttentionWorker {
@@ -72,20 +75,30 @@ class AttentionWorker {
   void write(const AttentionUnit& unit, const AttentionState& state);
 
  private:
+  // A unit walks its keys and then its values tile by tile, head by head, piece after piece. One step of that.
+  struct Step {
+    const AttentionPiece* piece;
+    const AttentionSide* side;
+    int64_t tile, head;
+  };
+
   int64_t position(int64_t row) const;     // of row `row` of each of the unit's heads
   int64_t oldest(int64_t position) const;  // position that one at `position` attends to
   void load_queries();
-  void walk(int64_t begin, int64_t end);
-  void mask_rows(int64_t begin, int64_t end);
-  uint32_t sparse_bits(int64_t tile, int64_t kv_head, int64_t query_head, int64_t position) const;
+  void walk(int64_t piece, int64_t from, int64_t to, AttentionPiece* out);
+  void mask_rows(const AttentionPiece& piece);
+  uint32_t sparse_bits(const AttentionPiece& piece, int64_t tile, int64_t kv_head, int64_t query_head,
+                       int64_t position) const;
   const uint16_t* mask(int64_t head, int64_t row) const {
     return uniform_ ? present_ : scratch_.masks + (head * unit_->rows + row) * kTilesPerPiece;
   }
   bool attended(int64_t head, int64_t tile) const;
-  void stage(const AttentionSide& side, int64_t tile, int64_t head);
-  void keys();
-  void weights(const AttentionState& state);
-  void values(const AttentionState& state);
+  bool advance(Step* step, int64_t steps) const;
+  AttentionTile tile(const Step& step) const;
+  AttentionTiles prepare(const Step& step);
+  void keys(const AttentionPiece& piece);
+  void weights(const AttentionPiece& piece, const AttentionState& state);
+  void values(const AttentionPiece& piece, const AttentionState& state);
 
   const CpuContext& cpu_;
   const PagedAttention& p_;
@@ -93,14 +106,12 @@ class AttentionWorker {
   const AttentionScratch& scratch_;
   const AttentionKernels& kernels_;
   const AttentionSide keys_, values_;
+  int64_t staged_at_[kTile];
 
   const AttentionUnit* unit_ = nullptr;
-  // The piece at hand:
-  int64_t origin_ = 0;                         // position of its first token
-  int64_t first_tile_ = 0, last_tile_ = 0;     // tiles with tokens to attend to: [first, last)
-  int64_t tile_segments_[kTilesPerPiece + 1];  // segments of tile t: [t, t + 1)
-  uint16_t present_[kTilesPerPiece];           // tokens that some row may attend to and whose block exists
-  bool uniform_ = true;                        // every row attends to all of them
+  const AttentionPiece* next_ = nullptr;  // after the piece at hand; null: it is the last
+  const uint16_t* present_ = nullptr;     // of the piece at hand
+  bool uniform_ = true;                   // every row attends to every token present
 };
 
 }  // namespace vkv::cpu

@@ -58,4 +58,4 @@ inline Vec first_integers() { return _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7); }
 
 }  // namespace vkv::cpu::VKV_ISA
 
-#include "cpu/isa/widen_x86.hpp"
+#include "cpu/isa/load_x86.hpp"

@@ -55,4 +55,4 @@ inline Vec first_integers() { return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 }  // namespace vkv::cpu::VKV_ISA
 
-#include "cpu/isa/widen_x86.hpp"
+#include "cpu/isa/load_x86.hpp"

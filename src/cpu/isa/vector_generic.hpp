@@ -59,16 +59,24 @@ inline Vec power_of_two(Vec n) {
 }
 inline Vec first_integers() { return Vec{0, 1, 2, 3}; }
 
+// kLanes stored numbers, exactly; kGain times less than what they stand for.
 template <class T>
-void widen(const typename T::Storage* src, float* dst, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) dst[i] = T::decode(src[i]);
-}
+struct Load {
+  static constexpr float kGain = 1.0f;
+  static Vec vector(const char* p) {
+    typename T::Storage in[kLanes];
+    __builtin_memcpy(in, p, sizeof in);
+    return Vec{T::decode(in[0]), T::decode(in[1]), T::decode(in[2]), T::decode(in[3])};
+  }
+};
 
-// tile[t * ld + d] = the number at src[d * pitch + t], for 16 tokens.
+// out[t * 16 + i] = number t of the run at p + i * pitch, for i < dims, t < 16.
 template <class T>
-void widen_transposed(const typename T::Storage* src, int64_t pitch, int64_t dims, float* tile, int64_t ld) {
-  for (int64_t d = 0; d < dims; ++d) {
-    for (int64_t t = 0; t < 16; ++t) tile[t * ld + d] = T::decode(src[d * pitch + t]);
+void transpose(const char* p, int64_t pitch, int64_t dims, float* out) {
+  for (int64_t i = 0; i < dims; ++i) {
+    typename T::Storage in[16];
+    __builtin_memcpy(in, p + i * pitch, sizeof in);
+    for (int64_t t = 0; t < 16; ++t) out[t * 16 + i] = T::decode(in[t]);
   }
 }
 
