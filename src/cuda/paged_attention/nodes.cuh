@@ -1,0 +1,179 @@
+// Nodes of the tree above a warp's leaves: held by the whole CTA, each thread a few vectors of four floats of the rows'
+// accumulators. Folded over warps through shared memory, over rounds in registers, over CTAs through the workspace.
+#pragma once
+
+#include "cuda/paged_attention/tree.cuh"
+
+namespace vkv::cuda {
+
+#ifdef __CUDACC__
+
+// One thread's part of a node: vector i is number threadIdx.x + i * kThreads of [rows][kDim / 4].
+template <int kDim, int kRows, int kThreads>
+struct Node {
+  static constexpr int kRowVectors = kDim / 4;
+  static constexpr int kVectors = (kRows * kRowVectors + kThreads - 1) / kThreads;
+  static constexpr int kFloats = kRows * (kDim + 2);  // in the workspace: accumulators, then max and sum of each row
+
+  SoftmaxState state[kVectors];
+  float4 acc[kVectors];
+
+  static __device__ int vector(int i) { return static_cast<int>(threadIdx.x) + i * kThreads; }
+  static __device__ int row(int i) { return vector(i) / kRowVectors; }
+  static __device__ int dim(int i) { return vector(i) % kRowVectors * 4; }
+
+  __device__ void clear() {
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      state[i] = {-__builtin_huge_valf(), 0.0f};
+      acc[i] = {0.0f, 0.0f, 0.0f, 0.0f};
+    }
+  }
+
+  __device__ void append(int i, const SoftmaxState& next, const float4& x) {
+    const FoldFactors f = fold(state[i], next);
+    acc[i] = {fold(acc[i].x, x.x, f), fold(acc[i].y, x.y, f), fold(acc[i].z, x.z, f), fold(acc[i].w, x.w, f)};
+  }
+  __device__ void append(const Node& next) {
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) append(i, next.state[i], next.acc[i]);
+  }
+
+  // The chain of the slots of `count` warps.
+  __device__ void gather(const float* slots, const SoftmaxState* states, int pitch, int count) {
+    clear();
+    for (int w = 0; w < count; ++w) {
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+        append(i, states[w * kRows + row(i)],
+               *reinterpret_cast<const float4*>(slots + (w * kRows + row(i)) * pitch + dim(i)));
+      }
+    }
+  }
+
+  __device__ void store(float* to) const {
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      __stcg(reinterpret_cast<float4*>(to) + vector(i), acc[i]);
+      if (dim(i) == 0) {
+        __stcg(reinterpret_cast<float2*>(to + kRows * kDim) + row(i), make_float2(state[i].max, state[i].sum));
+      }
+    }
+  }
+
+  // The node whose 4^kLevels descendants lie `apart` floats from one another.
+  template <int kLevels>
+  __device__ void load(const float* from, int64_t apart) {
+    constexpr int kChildren = 1 << (2 * kLevels);
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      float4 x[kChildren];
+      float2 s[kChildren];
+#pragma unroll
+      for (int c = 0; c < kChildren; ++c) {
+        s[c] = __ldcg(reinterpret_cast<const float2*>(from + c * apart + kRows * kDim) + row(i));
+        x[c] = __ldcg(reinterpret_cast<const float4*>(from + c * apart) + vector(i));
+      }
+      state[i] = {-__builtin_huge_valf(), 0.0f};
+      acc[i] = {0.0f, 0.0f, 0.0f, 0.0f};
+      if constexpr (kLevels == 1) {
+#pragma unroll
+        for (int c = 0; c < 4; ++c) append(i, {s[c].x, s[c].y}, x[c]);
+      } else {
+#pragma unroll
+        for (int c = 0; c < 4; ++c) {
+          Node child;
+          child.state[0] = {-__builtin_huge_valf(), 0.0f};
+          child.acc[0] = {0.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll
+          for (int d = 0; d < 4; ++d) child.append(0, {s[4 * c + d].x, s[4 * c + d].y}, x[4 * c + d]);
+          append(i, child.state[0], child.acc[0]);
+        }
+      }
+    }
+  }
+
+  // The end of a row: the sink joins, one division, one rounding.
+  __device__ void finish(const AttentionParams& p, const AttentionSequence& q, int32_t first_row, int32_t rows, int32_t head,
+                         float gain, bool vector_out) {
+    constexpr float kLog2e = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f;
+    const float value_scale = p.value_scale(head) * gain;
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      const int32_t r = first_row + row(i);
+      if (r >= rows || row(i) >= kRows) continue;
+      uint32_t in_group;
+      const int64_t token = q.query_begin + p.group.divide(static_cast<uint32_t>(r), in_group);
+      const int64_t query_head = head * static_cast<int64_t>(p.group.divisor) + in_group;
+      SoftmaxState s = state[i];
+      const bool nothing = s.sum == 0.0f;
+      float weight = 1.0f;
+      if (nothing) s.max = -__builtin_huge_valf();
+      if (p.sinks != nullptr) {
+        const float sink = __ldg(p.sinks + query_head * p.sink_stride) * kLog2e;
+        const float top = fmaxf(s.max, sink), origin = top == -__builtin_huge_valf() ? 0.0f : top;
+        weight = exp2_approx(s.max - origin);
+        s.sum = __fmaf_rn(s.sum, weight, exp2_approx(sink - origin));
+        s.max = top;
+      }
+      if (p.lse != nullptr && dim(i) == 0) {
+        p.lse[token * p.lse_token + query_head * p.lse_head] =
+            s.sum == 0.0f ? -__builtin_huge_valf() : __fmaf_rn(s.max, kLn2, logf(s.sum));
+      }
+      if (dim(i) >= p.head_dim) continue;
+      const float by = nothing ? 0.0f : __fdiv_rn(weight, s.sum);
+      float x[4] = {acc[i].x, acc[i].y, acc[i].z, acc[i].w};
+#pragma unroll
+      for (float& y : x) y = nothing ? 0.0f : y * by * value_scale;
+      char* out = p.out + token * p.out_token + query_head * p.out_head;
+      if (p.query_dtype == VKV_DTYPE_F32) {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) reinterpret_cast<float*>(out)[dim(i) + j] = x[j];
+        continue;
+      }
+      const bool half = p.query_dtype == VKV_DTYPE_F16;
+      const uint32_t low = half ? MmaF16::pack(x[0], x[1]) : MmaBF16::pack(x[0], x[1]);
+      const uint32_t high = half ? MmaF16::pack(x[2], x[3]) : MmaBF16::pack(x[2], x[3]);
+      auto* to = reinterpret_cast<uint16_t*>(out) + dim(i);
+      if (vector_out) {
+        *reinterpret_cast<uint2*>(to) = {low, high};
+      } else {
+        to[0] = static_cast<uint16_t>(low);
+        to[1] = static_cast<uint16_t>(low >> 16);
+        to[2] = static_cast<uint16_t>(high);
+        to[3] = static_cast<uint16_t>(high >> 16);
+      }
+    }
+  }
+};
+
+// Puts the parts of one row tile together: the last CTA of up to 16 neighbours folds them, and so on up the tree. Where this
+// CTA was last for the whole, `node` is then the root; else false.
+template <class NodeType>
+__device__ bool fold_parts(NodeType& node, const Arrivals& arrivals, float* partials, int64_t first_part, int32_t part, int cut) {
+  __shared__ bool is_last;
+  float* base = partials + first_part * NodeType::kFloats;
+  node.store(base + part * static_cast<int64_t>(NodeType::kFloats));
+  for (int done = 0; done < cut;) {
+    const int levels = cut - done < 2 ? 1 : 2;
+    const int32_t group = part >> (2 * (done + levels)) << (2 * (done + levels));  // first part of the group
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) is_last = arrivals.last(first_part + group + (done != 0 ? 1 : 0), 1u << (2 * levels));
+    __syncthreads();
+    if (!is_last) return false;
+    __threadfence();
+    const float* from = base + group * static_cast<int64_t>(NodeType::kFloats);
+    const int64_t apart = static_cast<int64_t>(NodeType::kFloats) << (2 * done);
+    if (levels == 1) node.template load<1>(from, apart);
+    else node.template load<2>(from, apart);
+    done += levels;
+    __syncthreads();  // the first part's memory becomes the group's
+    if (done < cut) node.store(base + group * static_cast<int64_t>(NodeType::kFloats));
+  }
+  return true;
+}
+
+#endif
+
+}  // namespace vkv::cuda
