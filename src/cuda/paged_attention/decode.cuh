@@ -19,7 +19,7 @@ struct DecodeShared {
   static constexpr int kPitch = kDim + 4;  // floats from row to row: other banks
   static constexpr int kScales = Kind::template scale_bytes<kDim> * 32 * 2;  // NVFP4: a side's scales of a tile as halves
   static constexpr int kFixed = kDecodeWarps * (kRows * (kPitch * 4 + 8) + kScales);
-  static constexpr int kStage = kDecodeWarps * 2 * TileLoader<Kind, kDim>::kSide;
+  static constexpr int kStage = kDecodeWarps * 2 * TileLoader<Kind, kDim, false>::kSide;
 
   static constexpr int bytes(int stages) { return kFixed + stages * (kStage + kDecodeWarps * 4); }
 
@@ -182,10 +182,10 @@ class WarpAttention {
  private:
   // ---- query
 
-  __device__ uint32_t query_pair(const char* row, int2 dims, bool paired) const {
-    if (paired && dims.y == dims.x + 1) return __ldg(reinterpret_cast<const uint32_t*>(row) + dims.x / 2);
+  // Two dims of a row, where they cannot be read at once.
+  static __device__ __noinline__ uint32_t query_pair(const char* row, int low, int high) {
     const auto* elements = reinterpret_cast<const uint16_t*>(row);
-    return __ldg(elements + dims.x) | static_cast<uint32_t>(__ldg(elements + dims.y)) << 16;
+    return __ldg(elements + low) | static_cast<uint32_t>(__ldg(elements + high)) << 16;
   }
 
   __device__ void load_query(const DecodeParams& p, const AttentionSequence& q) {
@@ -196,12 +196,24 @@ class WarpAttention {
       uint32_t head;
       const int64_t token = q.query_begin + p_.group.divide(static_cast<uint32_t>(row), head);
       const char* at = p_.query + token * p_.query_token + (head_ * static_cast<int64_t>(p_.group.divisor) + head) * p_.query_head;
+      const int dims = row < rows_ ? p_.head_dim : 0;
+      if (p.paired_query && Kind::neighbours) {
 #pragma unroll
-      for (int k = 0; k < kSteps; ++k) {
+        for (int k = 0; k < kSteps; ++k) {
 #pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          const int2 dims = Kind::query_dims(k, half, t_);
-          q_[k][n][half] = row < rows_ && dims.y < p_.head_dim ? query_pair(at, dims, p.paired_query) : 0;
+          for (int half = 0; half < 2; ++half) {
+            const int d = Kind::query_dims(k, half, t_).x;
+            q_[k][n][half] = d < dims ? __ldg(reinterpret_cast<const uint32_t*>(at) + d / 2) : 0;
+          }
+        }
+      } else {
+#pragma unroll
+        for (int k = 0; k < kSteps; ++k) {
+#pragma unroll
+          for (int half = 0; half < 2; ++half) {
+            const int2 d = Kind::query_dims(k, half, t_);
+            q_[k][n][half] = d.y < dims ? query_pair(at, d.x, d.y) : 0;
+          }
         }
       }
       float scale = 1.0f;
@@ -395,7 +407,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2
     decode_kernel(const __grid_constant__ DecodeParams params) {
   constexpr int kTokens = Kind::tile_tokens, kRows = 8 * kRowTiles;
   using Shared = DecodeShared<Kind, kDim, kRowTiles>;
-  using Loader = TileLoader<Kind, kDim>;
+  using Loader = TileLoader<Kind, kDim, kXPacked>;
   using Part = Node<kDim, kRows, 32 * kDecodeWarps>;
   extern __shared__ __align__(128) char memory[];
   const AttentionParams& p = params.attention;
@@ -452,6 +464,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2
   const auto more = [&] { return ahead.round < rounds; };
   advance(ahead);
   if (more()) loader.look_up(ahead.tile);
+#pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     const bool wanted = more();
     loader.request_key(i, wanted);
@@ -465,13 +478,16 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2
   SoftmaxState* states = shared.states + warp * kRows;
   Part node, upper[kMostDepth - 2];
   int at = 0;  // place of the tile at hand
+#pragma unroll 1
   for (int round = 0; round < rounds; ++round) {
     bool first = true;
+#pragma unroll 1
     for (int leaf = 0; leaf < leaves; ++leaf) {
       const int32_t end = leaf_begin(round, leaf + 1);
       int32_t tile = leaf_begin(round, leaf);
       if (tile >= end) continue;
       attention.begin_leaf();
+#pragma unroll 1
       for (; tile < end; ++tile) {
         const bool wanted = more();
         wait_for_stage(stages);
@@ -499,8 +515,8 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2
     __syncthreads();
     node.gather(shared.slots, shared.states, Shared::kPitch, kDecodeWarps);
     __syncthreads();
-    // A node is the chain of its four children; the fourth one ends it.
-#pragma unroll
+    // A node is the chain of its four children; the fourth one ends it. Upper nodes are seldom needed: not in registers.
+#pragma unroll 1
     for (int k = 0; k < kMostDepth - 2; ++k) {
       if (k >= level - 2) break;
       const int child = round >> (2 * k) & 3;

@@ -49,7 +49,7 @@ LoaderPolicy loader_policy(const PagedAttention& p, const AttentionParams& a, co
   l.stages = plan.stages;
   l.piece_bytes = static_cast<int32_t>(bytes);
   l.runs = p.block_size * element_size(p.key_cache.dtype) % 16 == 0;
-  l.one_block = p.block_size % plan.instance->tile_tokens == 0;
+  l.sixteens = p.block_size % 16 == 0;
   return l;
 }
 

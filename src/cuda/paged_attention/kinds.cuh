@@ -35,6 +35,7 @@ struct Kind16 {
   static constexpr int scale_bytes = 0;
   static constexpr float gain = 1.0f;  // stored numbers are `gain` times what fragments hold
   static constexpr bool converts_query = false;
+  static constexpr bool neighbours = true;  // query_dims are
 
   // Dims of B's (q's) element pair for k = 2t (half 0) or 2t + 8 (half 1) of step `k`.
   static __device__ int2 query_dims(int k, int half, int t) {
@@ -104,6 +105,7 @@ struct Kind8 {
   static constexpr int scale_bytes = 0;
   static constexpr float gain = 1.0f;
   static constexpr bool converts_query = true;
+  static constexpr bool neighbours = true;
 
   static __device__ int2 query_dims(int k, int half, int t) {
     const int d = 16 * k + 4 * t + 2 * half;
@@ -182,6 +184,7 @@ struct KindNvfp4 {
   static constexpr int scale_bytes = kDim / 16;
   static constexpr float gain = 128.0f;
   static constexpr bool converts_query = true;
+  static constexpr bool neighbours = false;
 
   static __device__ int2 query_dims(int k, int half, int t) {
     const int d = 32 * (k / 2) + 8 * t + 2 * (k % 2) + half;

@@ -13,7 +13,7 @@ struct LoaderPolicy {
   int32_t stages;      // tiles in the ring
   int32_t piece_bytes; // of K's and V's addresses: 16 for asynchronous copies, else the width of a load (8, 4, 2, 1)
   bool runs;           // x-packed V: 16 bytes of tokens never leave a block
-  bool one_block;      // a tile never leaves a block
+  bool sixteens;       // 16 tokens that begin at a multiple of 16 never leave a block
 };
 
 #ifdef __CUDACC__
@@ -23,7 +23,7 @@ struct TileCursor {
   int32_t tile, end, round;
 };
 
-template <class Kind, int kDim>
+template <class Kind, int kDim, bool kXPacked>
 class TileLoader {
  public:
   static constexpr int kTokens = Kind::tile_tokens;
@@ -43,7 +43,6 @@ class TileLoader {
         scale_head_(head),
         ring_(shared_address(ring)),
         masks_(masks),
-        cache_policy_(evict_first_policy()),
         origin_(origin),
         low_(low),
         high_(high),
@@ -97,62 +96,134 @@ class TileLoader {
   template <bool kValue>
   __device__ void copy(const char* base, const CacheSide& side, uint32_t to) {
     if constexpr (kScaleRow != 0) copy_scales<kValue>(side, to + kTokens * kRow);
-    if (p_.x_packed && kValue) copy_runs(base, side, to);
-    else copy_rows(base, side, to);
+    const int64_t at = block_ * side.block + place_ * side.token;
+    if constexpr (kXPacked && kValue) {
+      // All of the tokens of each 16 bytes are there, or none, or the first ones.
+      constexpr uint32_t kRun = kTokens == 16 ? 0xFFu : 0xFFFFu;
+      const uint32_t low = valid_ & kRun, high = valid_ >> (kTokens / 2);
+      const bool prefix = (low & (low + 1)) == 0 && (high & (high + 1)) == 0;
+      if (policy_.runs && policy_.piece_bytes == 16 && prefix) copy_runs(base, side, at, to);
+      else gather_runs(base, side.pitch, at, valid_, p_.head_dim, to);
+    } else if (policy_.piece_bytes != 16) {
+      gather_rows(base, side.pitch, at, valid_, p_.head_dim * kRow / kDim, policy_.piece_bytes, to);
+    } else if (kXPacked) {
+      copy_pieces(base + at, side.pitch, to);
+    } else if (policy_.sixteens && whole_or_prefix()) {
+      copy_sixteens(base, at, side.token, to);
+    } else {
+      copy_tokens(base, at, valid_, pieces_, to);
+    }
   }
 
-  __device__ void copy_rows(const char* base, const CacheSide& side, uint32_t to) {
-    const int64_t at = block_ * side.block + place_ * side.token;
-    const int64_t first = shuffle(at, 0);
-    // x-packed: neighbours in memory are tokens, else pieces of a row.
-    constexpr int kCopies = kTokens * kPieces;
+  // Whether of each 16 tokens the first is there, or none.
+  __device__ bool whole_or_prefix() const {
+    const uint32_t low = valid_ & 0xFFFFu, high = valid_ >> 16;
+    return ((low & 1) != 0 || low == 0) && ((high & 1) != 0 || high == 0);
+  }
+
+  // Pieces of a tile, neighbours in memory a row's. 32 at a time: rows i * kRowsAtOnce + lane / kPieces.
+  static constexpr int kCopies = kTokens * kPieces;
+  static constexpr int kRowsAtOnce = kPieces >= 32 ? 1 : 32 / kPieces;
+
+  __device__ void copy_sixteens(const char* base, int64_t at, int64_t stride, uint32_t to) {
+    static_assert(kCopies % 32 == 0 && kPieces <= 32, "a copy is one row or several whole ones");
+    const int row = lane_ / kPieces, piece = lane_ % kPieces;
+    const bool wanted = piece < pieces_;
+    const uint32_t present = wanted ? valid_ >> row << 4 : 0;
+    const int64_t offset = row * stride + 16 * piece;
+    const int64_t step = kRowsAtOnce * stride;
 #pragma unroll
-    for (int i = 0; i < (kCopies + 31) / 32; ++i) {
-      const int n = i * 32 + lane_;
-      const int token = p_.x_packed ? n % kTokens : n / kPieces, piece = p_.x_packed ? n / kTokens : n % kPieces;
-      const int64_t row = policy_.one_block && (valid_ & 1) != 0 ? first + token * side.token : shuffle(at, token % kTokens);
-      if ((kCopies % 32 != 0 && n >= kCopies) || piece >= pieces_) continue;
-      const bool present = (valid_ >> token & 1) != 0;
-      const char* from = base + (present ? row + piece * side.pitch : 0);
-      const uint32_t target = to + token * kRow + 16 * swizzled<kPieces>(token, piece);
-      if (policy_.piece_bytes == 16) {
-        cp_async16(target, from, present ? 16 : 0, cache_policy_);
-      } else {
-        put(target, from, present ? min(16, p_.head_dim * kRow / kDim - 16 * piece) : 0, policy_.piece_bytes);
+    for (int u = 0; u < kTokens / 16; ++u) {
+      const char* from = base + (shuffle(at, 16 * u) + offset);
+#pragma unroll
+      for (int j = 0; j < 16 / kRowsAtOnce; ++j) {
+        const int first = 16 * u + j * kRowsAtOnce;  // rows first + row: bits of the swizzle do not carry
+        const uint32_t target = to + first * kRow + row * kRow + 16 * swizzled<kPieces>(first + row, piece);
+        if (wanted) cp_async16(target, from, present >> first & 16u, kEvictFirst);
+        from += step;
       }
+    }
+  }
+  // x-packed K: neighbours in memory are tokens; a lane copies pieces of its own token.
+  __device__ void copy_pieces(const char* from, int64_t pitch, uint32_t to) {
+    const int token = lane_ % kTokens;
+    const uint32_t bytes = (valid_ >> token & 1) << 4;
+    constexpr int kStep = 32 / kTokens;
+    const int first = lane_ / kTokens;
+    from += first * pitch;
+#pragma unroll
+    for (int j = 0; j < kPieces / kStep; ++j) {
+      const int piece = j * kStep + first;
+      if (piece < pieces_) cp_async16(to + token * kRow + 16 * swizzled<kPieces>(token, piece), from, bytes, kEvictFirst);
+      from += kStep * pitch;
+    }
+  }
+  // Each token wherever it is.
+  static __device__ __noinline__ void copy_tokens(const char* base, int64_t at, uint32_t valid, int pieces, uint32_t to) {
+    const int lane = static_cast<int>(threadIdx.x % 32), row = lane / kPieces, piece = lane % kPieces;
+#pragma unroll 4
+    for (int j = 0; j < kTokens / kRowsAtOnce; ++j) {
+      const int token = j * kRowsAtOnce + row;
+      const char* from = base + (shuffle(at, token) + 16 * piece);
+      if (piece < pieces) cp_async16(to + token * kRow + 16 * swizzled<kPieces>(token, piece), from, (valid >> token & 1) << 4, kEvictFirst);
     }
   }
 
   // x-packed V: [dim][tokens of the tile], 32 bytes a dim.
-  __device__ void copy_runs(const char* base, const CacheSide& side, uint32_t to) {
-    constexpr int kElement = 32 / kTokens, kRunTokens = 16 / kElement;
-    const int64_t at = block_ * side.block + place_ * side.token;
-#pragma unroll 4
-    for (int i = 0; i < kDim / 16; ++i) {
-      const int n = i * 32 + lane_, dim = n / 2, half = n % 2;
-      const int64_t run = shuffle(at, half * kRunTokens);
-      const uint32_t present = valid_ >> (half * kRunTokens) & ((1u << kRunTokens) - 1);
-      const uint32_t target = to + dim * 32 + 16 * swizzled_run(dim, half);
-      const bool prefix = (present & (present + 1)) == 0;  // all, none, or the first ones
-      const bool whole = policy_.runs && policy_.piece_bytes == 16 && prefix;
-      if (__all_sync(0xFFFFFFFFu, whole)) {
-        if (dim >= p_.head_dim) continue;
-        cp_async16(target, base + (present != 0 ? run + dim * side.pitch : 0), __popc(present) * kElement, cache_policy_);
-        continue;
-      }
-      alignas(16) uint8_t bytes[16];
+  static constexpr int kElement = 32 / kTokens, kRunTokens = 16 / kElement;
+
+  __device__ void copy_runs(const char* base, const CacheSide& side, int64_t at, uint32_t to) {
+    const int half = lane_ % 2;
+    const int64_t run = shuffle(at, half * kRunTokens);
+    const int count = __popc(valid_ >> (half * kRunTokens) & ((1u << kRunTokens) - 1));
+    const char* from = count != 0 ? base + run : base;
 #pragma unroll
-      for (int j = 0; j < kRunTokens; ++j) {
-        const int64_t token = shuffle(at, half * kRunTokens + j);
-        const bool there = (present >> j & 1) != 0 && dim < p_.head_dim;
-        const char* from = base + (there ? token + dim * side.pitch : 0);
-        if constexpr (kElement == 1) {
-          bytes[j] = there ? *reinterpret_cast<const uint8_t*>(from) : 0;
-        } else {
-          reinterpret_cast<uint16_t*>(bytes)[j] = there ? *reinterpret_cast<const uint16_t*>(from) : 0;
-        }
+    for (int i = 0; i < kDim / 16; ++i) {
+      const int dim = i * 16 + lane_ / 2;
+      if (dim >= p_.head_dim) continue;
+      cp_async16(to + dim * 32 + 16 * swizzled_run(dim, half), from + (count != 0 ? dim * side.pitch : 0), count * kElement, kEvictFirst);
+    }
+  }
+
+  // ---- any alignment: out of line, as the same bytes would come out
+
+  static __device__ __noinline__ void gather_rows(const char* base, int64_t pitch, int64_t at, uint32_t valid, int row_bytes,
+                                                  int width, uint32_t to) {
+#pragma unroll 1
+    for (int i = 0; i < (kCopies + 31) / 32; ++i) {
+      const int n = i * 32 + static_cast<int>(threadIdx.x % 32);
+      const int token = kXPacked ? n % kTokens : n / kPieces, piece = kXPacked ? n / kTokens : n % kPieces;
+      const int64_t row = shuffle(at, token % kTokens);
+      if (n >= kCopies || 16 * piece >= row_bytes) continue;
+      alignas(16) uint8_t bytes[16] = {};
+      const int count = (valid >> token & 1) != 0 ? min(16, row_bytes - 16 * piece) : 0;
+      const char* from = base + row + piece * pitch;
+#pragma unroll 1
+      for (int j = 0; j < count; j += width) {
+        if (width == 8) *reinterpret_cast<uint64_t*>(bytes + j) = *reinterpret_cast<const uint64_t*>(from + j);
+        else if (width == 4) *reinterpret_cast<uint32_t*>(bytes + j) = *reinterpret_cast<const uint32_t*>(from + j);
+        else if (width == 2) *reinterpret_cast<uint16_t*>(bytes + j) = *reinterpret_cast<const uint16_t*>(from + j);
+        else bytes[j] = *reinterpret_cast<const uint8_t*>(from + j);
       }
-      store(target, bytes);
+      store(to + token * kRow + 16 * swizzled<kPieces>(token, piece), bytes);
+    }
+  }
+
+  static __device__ __noinline__ void gather_runs(const char* base, int64_t pitch, int64_t at, uint32_t valid, int dims, uint32_t to) {
+#pragma unroll 1
+    for (int i = 0; i < kDim / 16; ++i) {
+      const int n = i * 32 + static_cast<int>(threadIdx.x % 32), dim = n / 2, half = n % 2;
+      alignas(16) uint8_t bytes[16] = {};
+#pragma unroll 1
+      for (int j = 0; j < kRunTokens; ++j) {
+        const int token = half * kRunTokens + j;
+        const int64_t row = shuffle(at, token);
+        if ((valid >> token & 1) == 0 || dim >= dims) continue;
+        const char* from = base + row + dim * pitch;
+        if constexpr (kElement == 1) bytes[j] = *reinterpret_cast<const uint8_t*>(from);
+        else reinterpret_cast<uint16_t*>(bytes)[j] = *reinterpret_cast<const uint16_t*>(from);
+      }
+      store(to + dim * 32 + 16 * swizzled_run(dim, half), bytes);
     }
   }
 
@@ -177,17 +248,6 @@ class TileLoader {
     }
   }
 
-  // 16 bytes of shared memory from `count` bytes of global memory, `width` at a time.
-  static __device__ __noinline__ void put(uint32_t to, const char* from, int count, int width) {
-    alignas(16) uint8_t bytes[16] = {};
-    for (int i = 0; i < count; i += width) {
-      if (width == 8) *reinterpret_cast<uint64_t*>(bytes + i) = __ldg(reinterpret_cast<const unsigned long long*>(from + i));
-      else if (width == 4) *reinterpret_cast<uint32_t*>(bytes + i) = __ldg(reinterpret_cast<const uint32_t*>(from + i));
-      else if (width == 2) *reinterpret_cast<uint16_t*>(bytes + i) = __ldg(reinterpret_cast<const uint16_t*>(from + i));
-      else bytes[i] = __ldg(reinterpret_cast<const uint8_t*>(from + i));
-    }
-    store(to, bytes);
-  }
   static __device__ void store(uint32_t to, const uint8_t (&bytes)[16]) {
     const uint4 v = *reinterpret_cast<const uint4*>(bytes);
     asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
@@ -204,7 +264,6 @@ class TileLoader {
   int32_t scale_head_;
   uint32_t ring_;
   uint32_t* masks_;
-  uint64_t cache_policy_;
   int32_t origin_, low_, high_, s_;
   int lane_, pieces_;
   bool reports_;

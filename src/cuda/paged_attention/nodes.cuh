@@ -8,11 +8,55 @@ namespace vkv::cuda {
 
 #ifdef __CUDACC__
 
+// The end of a row, four dims of it: the sink joins, one division, one rounding.
+static __device__ __noinline__ void finish_row(const AttentionParams& p, int64_t token, int64_t query_head, int dim,
+                                               SoftmaxState s, float4 acc, float value_scale, bool vector_out) {
+  constexpr float kLog2e = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f;
+  const bool nothing = s.sum == 0.0f;
+  float weight = 1.0f;
+  if (nothing) s.max = -__builtin_huge_valf();
+  if (p.sinks != nullptr) {
+    const float sink = __ldg(p.sinks + query_head * p.sink_stride) * kLog2e;
+    const float top = fmaxf(s.max, sink), origin = top == -__builtin_huge_valf() ? 0.0f : top;
+    weight = exp2_approx(s.max - origin);
+    s.sum = __fmaf_rn(s.sum, weight, exp2_approx(sink - origin));
+    s.max = top;
+  }
+  if (p.lse != nullptr && dim == 0) {
+    p.lse[token * p.lse_token + query_head * p.lse_head] =
+        s.sum == 0.0f ? -__builtin_huge_valf() : __fmaf_rn(s.max, kLn2, logf(s.sum));
+  }
+  if (dim >= p.head_dim) return;
+  const float by = __fdiv_rn(weight, s.sum);
+  float x[4] = {acc.x, acc.y, acc.z, acc.w};
+#pragma unroll
+  for (float& y : x) y = nothing ? 0.0f : y * by * value_scale;
+  char* out = p.out + token * p.out_token + query_head * p.out_head;
+  if (p.query_dtype == VKV_DTYPE_F32) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) reinterpret_cast<float*>(out)[dim + j] = x[j];
+    return;
+  }
+  const bool half = p.query_dtype == VKV_DTYPE_F16;
+  const uint32_t low = half ? MmaF16::pack(x[0], x[1]) : MmaBF16::pack(x[0], x[1]);
+  const uint32_t high = half ? MmaF16::pack(x[2], x[3]) : MmaBF16::pack(x[2], x[3]);
+  auto* to = reinterpret_cast<uint16_t*>(out) + dim;
+  if (vector_out) {
+    *reinterpret_cast<uint2*>(to) = {low, high};
+  } else {
+    to[0] = static_cast<uint16_t>(low);
+    to[1] = static_cast<uint16_t>(low >> 16);
+    to[2] = static_cast<uint16_t>(high);
+    to[3] = static_cast<uint16_t>(high >> 16);
+  }
+}
+
 // One thread's part of a node: vector i is number threadIdx.x + i * kThreads of [rows][kDim / 4].
 template <int kDim, int kRows, int kThreads>
 struct Node {
   static constexpr int kRowVectors = kDim / 4;
   static constexpr int kVectors = (kRows * kRowVectors + kThreads - 1) / kThreads;
+  static constexpr int kUnroll = kVectors <= 2 ? kVectors : 1;
   static constexpr int kFloats = kRows * (kDim + 2);  // in the workspace: accumulators, then max and sum of each row
 
   SoftmaxState state[kVectors];
@@ -23,7 +67,7 @@ struct Node {
   static __device__ int dim(int i) { return vector(i) % kRowVectors * 4; }
 
   __device__ void clear() {
-#pragma unroll
+#pragma unroll kUnroll
     for (int i = 0; i < kVectors; ++i) {
       state[i] = {-__builtin_huge_valf(), 0.0f};
       acc[i] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -35,7 +79,7 @@ struct Node {
     acc[i] = {fold(acc[i].x, x.x, f), fold(acc[i].y, x.y, f), fold(acc[i].z, x.z, f), fold(acc[i].w, x.w, f)};
   }
   __device__ void append(const Node& next) {
-#pragma unroll
+#pragma unroll kUnroll
     for (int i = 0; i < kVectors; ++i) append(i, next.state[i], next.acc[i]);
   }
 
@@ -43,7 +87,7 @@ struct Node {
   __device__ void gather(const float* slots, const SoftmaxState* states, int pitch, int count) {
     clear();
     for (int w = 0; w < count; ++w) {
-#pragma unroll
+#pragma unroll kUnroll
       for (int i = 0; i < kVectors; ++i) {
         append(i, states[w * kRows + row(i)],
                *reinterpret_cast<const float4*>(slots + (w * kRows + row(i)) * pitch + dim(i)));
@@ -52,7 +96,7 @@ struct Node {
   }
 
   __device__ void store(float* to) const {
-#pragma unroll
+#pragma unroll kUnroll
     for (int i = 0; i < kVectors; ++i) {
       __stcg(reinterpret_cast<float4*>(to) + vector(i), acc[i]);
       if (dim(i) == 0) {
@@ -65,7 +109,7 @@ struct Node {
   template <int kLevels>
   __device__ void load(const float* from, int64_t apart) {
     constexpr int kChildren = 1 << (2 * kLevels);
-#pragma unroll
+#pragma unroll kUnroll
     for (int i = 0; i < kVectors; ++i) {
       float4 x[kChildren];
       float2 s[kChildren];
@@ -93,56 +137,17 @@ struct Node {
     }
   }
 
-  // The end of a row: the sink joins, one division, one rounding.
   __device__ void finish(const AttentionParams& p, const AttentionSequence& q, int32_t first_row, int32_t rows, int32_t head,
                          float gain, bool vector_out) {
-    constexpr float kLog2e = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f;
     const float value_scale = p.value_scale(head) * gain;
-#pragma unroll
+#pragma unroll kUnroll
     for (int i = 0; i < kVectors; ++i) {
       const int32_t r = first_row + row(i);
       if (r >= rows || row(i) >= kRows) continue;
       uint32_t in_group;
       const int64_t token = q.query_begin + p.group.divide(static_cast<uint32_t>(r), in_group);
-      const int64_t query_head = head * static_cast<int64_t>(p.group.divisor) + in_group;
-      SoftmaxState s = state[i];
-      const bool nothing = s.sum == 0.0f;
-      float weight = 1.0f;
-      if (nothing) s.max = -__builtin_huge_valf();
-      if (p.sinks != nullptr) {
-        const float sink = __ldg(p.sinks + query_head * p.sink_stride) * kLog2e;
-        const float top = fmaxf(s.max, sink), origin = top == -__builtin_huge_valf() ? 0.0f : top;
-        weight = exp2_approx(s.max - origin);
-        s.sum = __fmaf_rn(s.sum, weight, exp2_approx(sink - origin));
-        s.max = top;
-      }
-      if (p.lse != nullptr && dim(i) == 0) {
-        p.lse[token * p.lse_token + query_head * p.lse_head] =
-            s.sum == 0.0f ? -__builtin_huge_valf() : __fmaf_rn(s.max, kLn2, logf(s.sum));
-      }
-      if (dim(i) >= p.head_dim) continue;
-      const float by = nothing ? 0.0f : __fdiv_rn(weight, s.sum);
-      float x[4] = {acc[i].x, acc[i].y, acc[i].z, acc[i].w};
-#pragma unroll
-      for (float& y : x) y = nothing ? 0.0f : y * by * value_scale;
-      char* out = p.out + token * p.out_token + query_head * p.out_head;
-      if (p.query_dtype == VKV_DTYPE_F32) {
-#pragma unroll
-        for (int j = 0; j < 4; ++j) reinterpret_cast<float*>(out)[dim(i) + j] = x[j];
-        continue;
-      }
-      const bool half = p.query_dtype == VKV_DTYPE_F16;
-      const uint32_t low = half ? MmaF16::pack(x[0], x[1]) : MmaBF16::pack(x[0], x[1]);
-      const uint32_t high = half ? MmaF16::pack(x[2], x[3]) : MmaBF16::pack(x[2], x[3]);
-      auto* to = reinterpret_cast<uint16_t*>(out) + dim(i);
-      if (vector_out) {
-        *reinterpret_cast<uint2*>(to) = {low, high};
-      } else {
-        to[0] = static_cast<uint16_t>(low);
-        to[1] = static_cast<uint16_t>(low >> 16);
-        to[2] = static_cast<uint16_t>(high);
-        to[3] = static_cast<uint16_t>(high >> 16);
-      }
+      finish_row(p, token, head * static_cast<int64_t>(p.group.divisor) + in_group, dim(i), state[i], acc[i], value_scale,
+                 vector_out);
     }
   }
 };

@@ -46,30 +46,27 @@ struct SoftmaxState {
   float max, sum;
 };
 
-// What the accumulators of a state and of the one that follows it are multiplied with.
+// What the accumulators of a state and of the one that follows it are multiplied with. An absent side gets -0: its
+// accumulators are +0, and adding -0 changes nothing, not even the sign of a zero.
 struct FoldFactors {
   float before, after;
 };
 
 // state = state, then next.
 __device__ inline FoldFactors fold(SoftmaxState& state, const SoftmaxState& next) {
-  if (next.sum == 0.0f) return {1.0f, 0.0f};
-  if (state.sum == 0.0f) {
-    state = next;
-    return {0.0f, 1.0f};
-  }
+  const bool keep = next.sum == 0.0f, take = !keep && state.sum == 0.0f;
   const float top = fmaxf(state.max, next.max);
   FoldFactors f;
   f.before = state.max == top ? 1.0f : exp2_approx(__fsub_rn(state.max, top));
   f.after = next.max == top ? 1.0f : exp2_approx(__fsub_rn(next.max, top));
-  state.sum = __fmaf_rn(next.sum, f.after, __fmul_rn(state.sum, f.before));
-  state.max = top;
+  f.before = keep ? 1.0f : take ? -0.0f : f.before;
+  f.after = keep ? -0.0f : take ? 1.0f : f.after;
+  const float sum = __fmaf_rn(next.sum, f.after, __fmul_rn(state.sum, f.before));
+  state.sum = keep ? state.sum : take ? next.sum : sum;
+  state.max = keep ? state.max : take ? next.max : top;
   return f;
 }
-// A factor of 0 stands for "absent", whatever the accumulator holds.
 __device__ inline float fold(float before, float after, const FoldFactors& f) {
-  if (f.after == 0.0f) return __fmul_rn(before, f.before);
-  if (f.before == 0.0f) return __fmul_rn(after, f.after);
   return __fmaf_rn(after, f.after, __fmul_rn(before, f.before));
 }
 
