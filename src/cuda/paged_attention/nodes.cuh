@@ -51,6 +51,40 @@ static __device__ __noinline__ void finish_row(const AttentionParams& p, int64_t
   }
 }
 
+struct Vector {
+  SoftmaxState state;
+  float4 acc;
+
+  __device__ void append(const Vector& next) {
+    const FoldFactors f = fold(state, next.state);
+    acc = {fold(acc.x, next.acc.x, f), fold(acc.y, next.acc.y, f), fold(acc.z, next.acc.z, f), fold(acc.w, next.acc.w, f)};
+  }
+};
+
+__device__ inline Vector no_tokens() { return {{-__builtin_huge_valf(), 0.0f}, {0.0f, 0.0f, 0.0f, 0.0f}}; }
+
+// A vector of the node above 4 or 16 (levels 2) parts; all are asked for before one is looked at.
+static __device__ __noinline__ Vector load_vector(const float* states, const float* accs, int64_t apart, int levels) {
+  Vector child[16];
+#pragma unroll
+  for (int c = 0; c < 16; ++c) {
+    if (c >= 4 && levels == 1) continue;
+    const float2 s = __ldcg(reinterpret_cast<const float2*>(states + c * apart));
+    child[c] = {{s.x, s.y}, __ldcg(reinterpret_cast<const float4*>(accs + c * apart))};
+  }
+  Vector node = no_tokens();
+#pragma unroll
+  for (int c = 0; c < 16; c += 4) {
+    if (c >= 4 && levels == 1) continue;
+    Vector group = child[c];
+#pragma unroll
+    for (int d = 1; d < 4; ++d) group.append(child[c + d]);
+    if (c == 0) node = group;
+    else node.append(group);
+  }
+  return node;
+}
+
 // One thread's part of a node: vector i is number threadIdx.x + i * kThreads of [rows][kDim / 4].
 template <int kDim, int kRows, int kThreads>
 struct Node {
@@ -86,6 +120,7 @@ struct Node {
   // The chain of the slots of `count` warps.
   __device__ void gather(const float* slots, const SoftmaxState* states, int pitch, int count) {
     clear();
+#pragma unroll 1
     for (int w = 0; w < count; ++w) {
 #pragma unroll kUnroll
       for (int i = 0; i < kVectors; ++i) {
@@ -105,35 +140,13 @@ struct Node {
     }
   }
 
-  // The node whose 4^kLevels descendants lie `apart` floats from one another.
-  template <int kLevels>
-  __device__ void load(const float* from, int64_t apart) {
-    constexpr int kChildren = 1 << (2 * kLevels);
+  // The node whose 4^levels descendants (levels: 1 or 2) lie `apart` floats from one another.
+  __device__ void load(const float* from, int64_t apart, int levels) {
 #pragma unroll kUnroll
     for (int i = 0; i < kVectors; ++i) {
-      float4 x[kChildren];
-      float2 s[kChildren];
-#pragma unroll
-      for (int c = 0; c < kChildren; ++c) {
-        s[c] = __ldcg(reinterpret_cast<const float2*>(from + c * apart + kRows * kDim) + row(i));
-        x[c] = __ldcg(reinterpret_cast<const float4*>(from + c * apart) + vector(i));
-      }
-      state[i] = {-__builtin_huge_valf(), 0.0f};
-      acc[i] = {0.0f, 0.0f, 0.0f, 0.0f};
-      if constexpr (kLevels == 1) {
-#pragma unroll
-        for (int c = 0; c < 4; ++c) append(i, {s[c].x, s[c].y}, x[c]);
-      } else {
-#pragma unroll
-        for (int c = 0; c < 4; ++c) {
-          Node child;
-          child.state[0] = {-__builtin_huge_valf(), 0.0f};
-          child.acc[0] = {0.0f, 0.0f, 0.0f, 0.0f};
-#pragma unroll
-          for (int d = 0; d < 4; ++d) child.append(0, {s[4 * c + d].x, s[4 * c + d].y}, x[4 * c + d]);
-          append(i, child.state[0], child.acc[0]);
-        }
-      }
+      const Vector v = load_vector(from + kRows * kDim + 2 * row(i), from + 4 * vector(i), apart, levels);
+      state[i] = v.state;
+      acc[i] = v.acc;
     }
   }
 
@@ -170,8 +183,7 @@ __device__ bool fold_parts(NodeType& node, const Arrivals& arrivals, float* part
     __threadfence();
     const float* from = base + group * static_cast<int64_t>(NodeType::kFloats);
     const int64_t apart = static_cast<int64_t>(NodeType::kFloats) << (2 * done);
-    if (levels == 1) node.template load<1>(from, apart);
-    else node.template load<2>(from, apart);
+    node.load(from, apart, levels);
     done += levels;
     __syncthreads();  // the first part's memory becomes the group's
     if (done < cut) node.store(base + group * static_cast<int64_t>(NodeType::kFloats));

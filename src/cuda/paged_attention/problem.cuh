@@ -89,12 +89,12 @@ struct AttentionSparse {
   bool by_kv_head;    // head_sliding_step < 0
   int32_t rank;       // tp_rank * heads % vert_stride
 #ifdef __CUDACC__
-  __device__ int32_t offset(int32_t query_head, int32_t kv_head) const {
+  __device__ __noinline__ int32_t offset(int32_t query_head, int32_t kv_head) const {
     const int64_t head = by_kv_head ? kv_head : query_head;
     return static_cast<int32_t>(((rank + head) % vert_stride * step + 1) % vert_stride);
   }
   // `first`: first token of the cache block of the key.
-  __device__ bool attends(int32_t position, uint32_t first, int32_t offset) const {
+  __device__ __noinline__ bool attends(int32_t position, uint32_t first, int32_t offset) const {
     const int32_t key_block = static_cast<int32_t>(block_size.divide(first));
     const int32_t query_block = static_cast<int32_t>(block_size.divide(static_cast<uint32_t>(position)));
     return static_cast<int64_t>(key_block) > static_cast<int64_t>(query_block) - local_blocks ||
