@@ -48,15 +48,19 @@ class WarpAttention {
   static constexpr float kLog2e = 1.44269504088896340736f;
 
  public:
+  // Asks for the query; nothing waits for it before prepare().
   __device__ WarpAttention(const DecodeParams& p, const AttentionSequence& q, int32_t first_row, int32_t rows, int32_t head)
       : p_(p.attention),
         g_(static_cast<int>(threadIdx.x % 32) / 4),
         t_(static_cast<int>(threadIdx.x) % 4),
         first_row_(first_row),
         rows_(rows),
-        head_(head),
-        first_position_(q.length - q.query_len) {
+        head_(head) {
     load_query(p, q);
+  }
+  __device__ void prepare(int32_t first_position) {
+    first_position_ = first_position;
+    prepare_query();
   }
 
   __device__ void begin_leaf() {
@@ -179,7 +183,61 @@ class WarpAttention {
     __syncwarp();
   }
 
+  // A node above leaves, kept outside registers: it is met once in four leaves.
+  struct Above {
+    float acc[kSteps][kRowTiles][4];
+    SoftmaxState state[kRowTiles][2];
+  };
+  // above = above, then the slot's node; or the slot's node alone.
+  __device__ void climb(Above& above, const float* slot, const SoftmaxState* states, int pitch, bool first) {
+    FoldFactors f[kRowTiles][2];
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        const SoftmaxState next = states[8 * n + 2 * t_ + c];
+        SoftmaxState state = above.state[n][c];
+        f[n][c] = fold(state, next);
+        above.state[n][c] = first ? next : state;
+      }
+    }
+    each_element([&](int m, int n, int i) {
+      const float next = slot[element(m, n, i, pitch)];
+      float& x = above.acc[m][n][i];
+      x = first ? next : fold(x, next, f[n][i & 1]);
+    });
+  }
+  // The slot's node becomes the one above.
+  __device__ void land(const Above& above, float* slot, SoftmaxState* states, int pitch) {
+    __syncwarp();
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        if (g_ == 0) states[8 * n + 2 * t_ + c] = above.state[n][c];
+      }
+    }
+    each_element([&](int m, int n, int i) { slot[element(m, n, i, pitch)] = above.acc[m][n][i]; });
+    __syncwarp();
+  }
+
  private:
+  template <class Do>
+  static __device__ void each_element(Do&& what) {
+#pragma unroll 2
+    for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+      for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) what(m, n, i);
+      }
+    }
+  }
+  // Where a slot holds acc[m][n][i].
+  __device__ int element(int m, int n, int i, int pitch) const {
+    return (8 * n + 2 * t_ + (i & 1)) * pitch + Kind::template dim<kXPacked>(m, i >> 1, g_);
+  }
+
   // ---- query
 
   // Two dims of a row, where they cannot be read at once.
@@ -189,7 +247,6 @@ class WarpAttention {
   }
 
   __device__ void load_query(const DecodeParams& p, const AttentionSequence& q) {
-    const float key_scale = p_.key_scale(head_) * (Kind::gain * p_.softmax_scale);
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
       const int32_t row = first_row_ + 8 * n + g_;
@@ -216,6 +273,13 @@ class WarpAttention {
           }
         }
       }
+    }
+  }
+
+  __device__ void prepare_query() {
+    const float key_scale = p_.key_scale(head_) * (Kind::gain * p_.softmax_scale);
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
       float scale = 1.0f;
       if constexpr (Kind::converts_query) {
         if (p_.query_dtype == VKV_DTYPE_BF16) scale = to_halves(n);
@@ -355,7 +419,8 @@ class WarpAttention {
 
   const AttentionParams& p_;
   const int g_, t_;
-  const int32_t first_row_, rows_, head_, first_position_;
+  const int32_t first_row_, rows_, head_;
+  int32_t first_position_ = 0;
   uint32_t q_[kSteps][kRowTiles][2];
   float scale_[kRowTiles][2];
   float s_[kSubtiles][kRowTiles][4];
@@ -402,6 +467,13 @@ __device__ inline void wait_for_stage(int stages) {
   __syncwarp();
 }
 
+#ifdef VKV_TL
+#define TLP , params.tl ? params.tl + blockIdx.x * 16 : nullptr
+#define TL(i) if (threadIdx.x == 0 && params.tl) params.tl[blockIdx.x * 16 + i] = clock64()
+#else
+#define TLP
+#define TL(i)
+#endif
 template <class Kind, int kDim, int kRowTiles, bool kXPacked>
 __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2 : 1)
     decode_kernel(const __grid_constant__ DecodeParams params) {
@@ -410,6 +482,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2
   using Loader = TileLoader<Kind, kDim, kXPacked>;
   using Part = Node<kDim, kRows, 32 * kDecodeWarps>;
   extern __shared__ __align__(128) char memory[];
+  TL(0);
   const AttentionParams& p = params.attention;
   const int stages = params.loader.stages;
   const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
@@ -421,13 +494,21 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2
   const auto part = static_cast<int32_t>((1u << (2 * params.most_cut)) - 1 - params.seqs_div.divide(rest, s));
 
   const bool reports = head == 0 && row_tile == 0 && part == 0 && warp == 0;
-  const AttentionSequence q = p.sequences.read(static_cast<int32_t>(s), reports);
+  const AttentionSequences::Stored stored = p.sequences.load(static_cast<int32_t>(s));
+  AttentionSequence q = {};
+  if (!p.pages.csr) p.pages.prefetch(static_cast<int32_t>(s), part, 2 * params.most_cut);
+  p.sequences.read_queries(q, static_cast<int32_t>(s), reports);
   const int32_t rows = q.query_len * static_cast<int32_t>(p.group.divisor);
   const auto first_row = static_cast<int32_t>(row_tile * kRows);
-  if (first_row >= rows || q.query_len > params.longest_query) return;
-  const AttentionTree tree = AttentionTree::of<kTokens>(p, q, params.most_depth);
+  const bool absent = first_row >= rows || q.query_len > params.longest_query;
+  using Attention = WarpAttention<Kind, kDim, kRowTiles, kXPacked>;
+  Attention attention(params, q, first_row, absent ? 0 : rows, static_cast<int32_t>(head));
+
+  p.sequences.read_length(q, static_cast<int32_t>(s), stored, reports);
+  const AttentionTree tree = AttentionTree::of<kTokens>(p, q.length, q.query_len, params.most_depth, params.t2, params.t3);
   const int cut = tree_cut(tree.tiles, tree.depth, params.least_cut, params.most_cut, params.chunk_tiles);
-  if (part >> (2 * cut) != 0) return;
+  TL(1);
+  if (absent || part >> (2 * cut) != 0) return;
 
   // Tokens that some row of this tile sees, and the rows' positions.
   const int32_t first_position = q.length - q.query_len + static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(first_row)));
@@ -446,51 +527,42 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2
   Loader loader(p, params.loader, static_cast<int32_t>(s), q, tree.origin, low, high, static_cast<int32_t>(head), head == 0, ring,
                 shared.masks + warp * stages);
 
-  // This CTA's node: of level `level`, cut into rounds; in a round each warp has one or four leaves.
-  const int level = tree.depth - cut;
-  const int rounds = level >= 2 ? 1 << (2 * level - 4) : 1, leaves = level >= 2 ? 4 : 1;
-  const int32_t first_leaf = part << (2 * level);
-  const auto leaf_begin = [&](int round, int leaf) {
-    return min(max(tree.first_tile(first_leaf + (round * kDecodeWarps + warp) * leaves + leaf), low_tile), high_tile);
-  };
-  const auto advance = [&](TileCursor& c) {
-    if (c.tile < c.end) ++c.tile;
-    while (c.tile >= c.end && ++c.round < rounds) {
-      c.tile = leaf_begin(c.round, 0);
-      c.end = leaf_begin(c.round, leaves);
-    }
-  };
-  TileCursor ahead = {0, 0, -1};
-  const auto more = [&] { return ahead.round < rounds; };
-  advance(ahead);
-  if (more()) loader.look_up(ahead.tile);
+  // This CTA's node is of level `level`, its warps' nodes one below; a warp's leaves are neighbours.
+  const int level = tree.depth - cut, leaves = 1 << (2 * level - 2);
+  const int32_t first_leaf = (part << (2 * level)) + warp * leaves;
+  const auto leaf_begin = [&](int leaf) { return min(max(tree.first_tile(first_leaf + leaf), low_tile), high_tile); };
+  int32_t tile = leaf_begin(0), ahead = tile;
+  const int32_t last_tile = leaf_begin(leaves);
+  if (ahead < last_tile) loader.look_up(ahead);
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
-    const bool wanted = more();
+    const bool wanted = ahead < last_tile;
     loader.request_key(i, wanted);
     loader.request_value(i, wanted);
-    if (wanted) advance(ahead);
-    if (wanted && more()) loader.look_up(ahead.tile);
+    if (++ahead < last_tile) loader.look_up(ahead);
   }
 
-  WarpAttention<Kind, kDim, kRowTiles, kXPacked> attention(params, q, first_row, rows, static_cast<int32_t>(head));
+  TL(2);
+  const int64_t unit = (static_cast<int64_t>(s) * params.row_tiles + row_tile) * p.num_kv_heads + head;
+  const int64_t first_part = unit << (2 * params.most_cut);
+  prepare_meetings(params.arrivals, first_part, part, cut);
+  attention.prepare(q.length - q.query_len);
+  TL(3);
   float* slot = shared.slots + warp * kRows * Shared::kPitch;
   SoftmaxState* states = shared.states + warp * kRows;
-  Part node, upper[kMostDepth - 2];
-  int at = 0;  // place of the tile at hand
+  typename Attention::Above above[kMostDepth - 2];
+  uint32_t begun = 0;  // bit 0: the slot holds something; bit k: above[k - 1] does
+  int at = 0;          // place of the tile at hand
 #pragma unroll 1
-  for (int round = 0; round < rounds; ++round) {
-    bool first = true;
-#pragma unroll 1
-    for (int leaf = 0; leaf < leaves; ++leaf) {
-      const int32_t end = leaf_begin(round, leaf + 1);
-      int32_t tile = leaf_begin(round, leaf);
-      if (tile >= end) continue;
+  for (int leaf = 0; leaf < leaves; ++leaf) {
+    const int32_t end = leaf_begin(leaf + 1);
+    if (tile < end) {
       attention.begin_leaf();
 #pragma unroll 1
       for (; tile < end; ++tile) {
-        const bool wanted = more();
+        const bool wanted = ahead < last_tile;
         wait_for_stage(stages);
+        if (at == 0) { TL(4); }
         const uint32_t mask = loader.mask(at);
         widen_scales<Kind, kDim>(loader.key_tile(at) + kTokens * Loader::kRow, scales, mask, p.head_dim / 16, false);
         attention.keys(loader.key_tile(at), scales);
@@ -504,34 +576,36 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2
         attention.values(loader.value_tile(at), scales);
         __syncwarp();
         loader.request_value(at, wanted);
-        if (wanted) advance(ahead);
-        if (wanted && more()) loader.look_up(ahead.tile);
+        if (++ahead < last_tile) loader.look_up(ahead);
         at = at + 1 == stages ? 0 : at + 1;
       }
-      attention.end_leaf(slot, states, Shared::kPitch, first);
-      first = false;
+      attention.end_leaf(slot, states, Shared::kPitch, (begun & 1) == 0);
+      begun |= 1;
     }
-    if (first && lane < kRows) states[lane] = {-__builtin_huge_valf(), 0.0f};
-    __syncthreads();
-    node.gather(shared.slots, shared.states, Shared::kPitch, kDecodeWarps);
-    __syncthreads();
-    // A node is the chain of its four children; the fourth one ends it. Upper nodes are seldom needed: not in registers.
+    if (level < 3 || (leaf & 3) != 3) continue;
+    // The fourth child ends a node, which is then a child itself.
 #pragma unroll 1
-    for (int k = 0; k < kMostDepth - 2; ++k) {
-      if (k >= level - 2) break;
-      const int child = round >> (2 * k) & 3;
-      if (child == 0) upper[k] = node;
-      else upper[k].append(node);
-      if (child != 3) break;
-      node = upper[k];
+    for (int k = 0; k < level - 2; ++k) {
+      if ((begun & 1) != 0) attention.climb(above[k], slot, states, Shared::kPitch, (begun >> (k + 1) & 1) == 0);
+      begun = (begun | (begun & 1) << (k + 1)) & ~1u;
+      if ((leaf >> (2 * k + 2) & 3) != 3) break;
+      if ((begun >> (k + 1) & 1) != 0) attention.land(above[k], slot, states, Shared::kPitch);
+      begun = (begun | (begun >> (k + 1) & 1)) & ~(2u << k);
     }
   }
-
-  if (cut > 0) {
-    const int64_t unit = (static_cast<int64_t>(s) * params.row_tiles + row_tile) * p.num_kv_heads + head;
-    if (!fold_parts(node, params.arrivals, params.partials, unit << (2 * params.most_cut), part, cut)) return;
+  TL(5);
+  if (begun == 0) {
+    for (int i = lane; i < kRows * Shared::kPitch; i += 32) slot[i] = 0.0f;
+    if (lane < kRows) states[lane] = {-__builtin_huge_valf(), 0.0f};
   }
+  __syncthreads();
+  Part node;
+  node.gather(shared.slots, shared.states, Shared::kPitch);
+  TL(6);
+  if (cut > 0 && !fold_parts(node, params.arrivals, params.partials, params.all_parts, first_part, part, cut TLP)) return;
+  TL(7);
   node.finish(p, q, first_row, rows, static_cast<int32_t>(head), Kind::gain, params.vector_out);
+  TL(8);
 }
 
 #endif

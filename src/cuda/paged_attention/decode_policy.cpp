@@ -1,4 +1,5 @@
 #include "cuda/paged_attention/decode_policy.hpp"
+#include <cstdlib>
 
 namespace vkv::cuda {
 namespace {
@@ -71,10 +72,13 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
   if (p.sliding_window > 0) span = std::min(span, p.sliding_window + p.max_query_len + 16);
   const auto tiles = static_cast<int32_t>(ceil_div(span, instance.tile_tokens));
   plan.most_depth = most_depth(static_cast<int>(std::min<int64_t>(p.num_kv_heads, 64)));
-  plan.chunk_tiles = kChunkTokens / instance.tile_tokens;
-  const int deepest = tree_depth(tiles, plan.most_depth) - 1;
+  const auto env = [](const char* n, int d) { const char* e = getenv(n); return e ? atoi(e) : d; };
+  plan.t2 = env("VKV_T2", 16);
+  plan.t3 = env("VKV_T3", 64);
+  plan.chunk_tiles = env("VKV_CHUNK", kChunkTokens) / instance.tile_tokens;
+  const int deepest = tree_depth(tiles, plan.most_depth, plan.t2, plan.t3) - 1;
   // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
-  while (plan.least_cut < deepest && (plan.units << (2 * plan.least_cut)) * 10 < int64_t{ctx.num_sms} * 9) ++plan.least_cut;
+  while (plan.least_cut < deepest && (plan.units << (2 * plan.least_cut)) * 10 < int64_t{ctx.num_sms} * env("VKV_FILL", 9)) ++plan.least_cut;
   plan.most_cut = plan.least_cut;
   while (plan.most_cut < deepest && tiles >> (2 * plan.most_cut) > plan.chunk_tiles &&
          plan.units << (2 * plan.most_cut + 2) <= kMostParts) {

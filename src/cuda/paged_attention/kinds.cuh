@@ -21,8 +21,9 @@ __device__ int swizzled(int row, int piece) {
   else return piece;
 }
 
-// Tokens of a tile beside each other: [dims][32 bytes], for x-packed V.
-__device__ inline int swizzled_run(int dim, int half) { return half ^ ((dim >> 2) & 1); }
+// x-packed tiles keep the order of memory, so that a sector arrives in one place: K [pieces][tokens][16 bytes], with tokens
+// moved by pairs; V [dims][halves of the tokens][16 bytes] or, fp8, [halves][dims][16 bytes].
+__device__ inline int swizzled_token(int token) { return token ^ ((token >> 3 & 1) << 1); }
 
 template <class MmaType, vkv_dtype kDtype>
 struct Kind16 {
@@ -53,6 +54,11 @@ struct Kind16 {
     return 16 * m + 8 * half + g;
   }
 
+  // Bytes from a tile of x-packed V to half of a dim's tokens.
+  template <int>
+  static __device__ int run(int dim, int half) {
+    return dim * 32 + 16 * (half ^ (dim >> 2 & 1));
+  }
   // Calls step(k, a) with K's fragments of 16 tokens from `first` on.
   template <int kDim, bool kXPacked, class Step>
   static __device__ void keys(uint32_t tile, uint32_t, int first, int lane, Step&& step) {
@@ -61,7 +67,9 @@ struct Kind16 {
 #pragma unroll
     for (int k = 0; k < kDim / 16; ++k) {
       uint32_t a[4];
-      ldmatrix_x4(a, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, 2 * k + (lane >> 4)));
+      const int piece = 2 * k + (lane >> 4);
+      ldmatrix_x4(a, tile + (kXPacked ? 16 * (piece * tile_tokens + swizzled_token(row))
+                                      : row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, piece)));
       step(k, a);
     }
   }
@@ -74,7 +82,7 @@ struct Kind16 {
       uint32_t a[4];
       if constexpr (kXPacked) {
         const int row = 16 * m + (i & 1) * 8 + r;
-        ldmatrix_x4(a, tile + row * 32 + 16 * swizzled_run(row, i >> 1));
+        ldmatrix_x4(a, tile + run<kDim>(row, i >> 1));
       } else {
         const int row = first + (i >> 1) * 8 + r;
         ldmatrix_x4_trans(a, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, 2 * m + (i & 1)));
@@ -120,6 +128,10 @@ struct Kind8 {
   static __device__ int dim(int m, int half, int g) {
     return kXPacked ? 16 * m + 8 * half + g : 16 * m + 2 * g + half;
   }
+  template <int kDim>
+  static __device__ int run(int dim, int half) {
+    return 16 * (half * kDim + dim);
+  }
   template <int kDim, bool kXPacked, class Step>
   static __device__ void keys(uint32_t tile, uint32_t, int first, int lane, Step&& step) {
     constexpr int kPieces = row_bytes<kDim> / 16;
@@ -127,7 +139,9 @@ struct Kind8 {
 #pragma unroll
     for (int k = 0; k < kDim / 16; k += 2) {
       uint32_t r[4];
-      ldmatrix_x4(r, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, k + (lane >> 4)));
+      const int piece = k + (lane >> 4);
+      ldmatrix_x4(r, tile + (kXPacked ? 16 * (piece * tile_tokens + swizzled_token(row))
+                                      : row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, piece)));
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const uint32_t a[4] = {widen_fp8<kFormat>(r[2 * i] & 0xFFFF), widen_fp8<kFormat>(r[2 * i + 1] & 0xFFFF),
@@ -145,7 +159,7 @@ struct Kind8 {
       uint32_t x[4];
       if constexpr (kXPacked) {
         const int row = 16 * m + i * 8 + r;
-        ldmatrix_x4(x, tile + row * 32 + 16 * swizzled_run(row, first >> 4));
+        ldmatrix_x4(x, tile + run<kDim>(row, first >> 4));
       } else {
         const int row = first + (i & 1) * 8 + r;
         ldmatrix_x4_trans(x, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, m + (i >> 1)));
@@ -197,6 +211,10 @@ struct KindNvfp4 {
   template <bool>
   static __device__ int dim(int m, int half, int g) {
     return 32 * (m / 2) + 4 * g + 2 * (m % 2) + half;
+  }
+  template <int>
+  static __device__ int run(int, int) {
+    return 0;  // never x-packed
   }
   // Codes i and i + 4 of eight.
   static __device__ uint32_t codes(uint32_t r, int i) {

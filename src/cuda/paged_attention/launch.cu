@@ -23,7 +23,7 @@ struct Workspace {
     const std::size_t words = (parts * sizeof(unsigned long long) + 255) / 256 * 256;
     arrivals.words = static_cast<unsigned long long*>(base);
     if (base != nullptr) partials = reinterpret_cast<float*>(static_cast<char*>(base) + words);
-    bytes = words + parts * static_cast<std::size_t>(plan.instance->state_floats) * sizeof(float);
+    bytes = words + (parts + parts / 16) * static_cast<std::size_t>(plan.instance->state_floats) * sizeof(float);
   }
 };
 
@@ -82,6 +82,9 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   d.arrivals = workspace.arrivals;
   d.arrivals.tag = fresh_tag();
   d.partials = workspace.partials;
+  d.all_parts = plan.parts();
+  d.t2 = plan.t2;
+  d.t3 = plan.t3;
   d.most_depth = plan.most_depth;
   d.least_cut = plan.least_cut;
   d.most_cut = plan.most_cut;
@@ -93,6 +96,9 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   d.kv_heads_div = FastDiv(static_cast<uint32_t>(p.num_kv_heads));
   d.row_tiles_div = FastDiv(static_cast<uint32_t>(plan.row_tiles));
   d.seqs_div = FastDiv(static_cast<uint32_t>(p.num_seqs));
+#ifdef VKV_TL
+  if (const char* e = getenv("VKV_TL")) d.tl = (long long*)strtoull(e, nullptr, 16);
+#endif
   const DecodeInstance& instance = *plan.instance;
   const int shared = instance.fixed_bytes + plan.stages * instance.stage_bytes;
   const DeviceGuard guard(ctx.device);

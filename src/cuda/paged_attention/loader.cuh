@@ -18,11 +18,6 @@ struct LoaderPolicy {
 
 #ifdef __CUDACC__
 
-// Tiles [tile, end) are next; then those of the next round.
-struct TileCursor {
-  int32_t tile, end, round;
-};
-
 template <class Kind, int kDim, bool kXPacked>
 class TileLoader {
  public:
@@ -129,7 +124,7 @@ class TileLoader {
     static_assert(kCopies % 32 == 0 && kPieces <= 32, "a copy is one row or several whole ones");
     const int row = lane_ / kPieces, piece = lane_ % kPieces;
     const bool wanted = piece < pieces_;
-    const uint32_t present = wanted ? valid_ >> row << 4 : 0;
+    const uint32_t present = wanted ? valid_ >> row : 0;
     const int64_t offset = row * stride + 16 * piece;
     const int64_t step = kRowsAtOnce * stride;
 #pragma unroll
@@ -139,7 +134,7 @@ class TileLoader {
       for (int j = 0; j < 16 / kRowsAtOnce; ++j) {
         const int first = 16 * u + j * kRowsAtOnce;  // rows first + row: bits of the swizzle do not carry
         const uint32_t target = to + first * kRow + row * kRow + 16 * swizzled<kPieces>(first + row, piece);
-        if (wanted) cp_async16(target, from, present >> first & 16u, kEvictFirst);
+        if (wanted) cp_async16(target, from, (present >> first & 1u) << 4, kEvictFirst);
         from += step;
       }
     }
@@ -154,7 +149,7 @@ class TileLoader {
 #pragma unroll
     for (int j = 0; j < kPieces / kStep; ++j) {
       const int piece = j * kStep + first;
-      if (piece < pieces_) cp_async16(to + token * kRow + 16 * swizzled<kPieces>(token, piece), from, bytes, kEvictFirst);
+      if (piece < pieces_) cp_async16(to + 16 * (piece * kTokens + swizzled_token(token)), from, bytes, kEvictFirst);
       from += kStep * pitch;
     }
   }
@@ -169,7 +164,7 @@ class TileLoader {
     }
   }
 
-  // x-packed V: [dim][tokens of the tile], 32 bytes a dim.
+  // x-packed V: the tile's tokens of a dim, 16 bytes each half.
   static constexpr int kElement = 32 / kTokens, kRunTokens = 16 / kElement;
 
   __device__ void copy_runs(const char* base, const CacheSide& side, int64_t at, uint32_t to) {
@@ -181,7 +176,7 @@ class TileLoader {
     for (int i = 0; i < kDim / 16; ++i) {
       const int dim = i * 16 + lane_ / 2;
       if (dim >= p_.head_dim) continue;
-      cp_async16(to + dim * 32 + 16 * swizzled_run(dim, half), from + (count != 0 ? dim * side.pitch : 0), count * kElement, kEvictFirst);
+      cp_async16(to + Kind::template run<kDim>(dim, half), from + (count != 0 ? dim * side.pitch : 0), count * kElement, kEvictFirst);
     }
   }
 
@@ -205,7 +200,7 @@ class TileLoader {
         else if (width == 2) *reinterpret_cast<uint16_t*>(bytes + j) = *reinterpret_cast<const uint16_t*>(from + j);
         else bytes[j] = *reinterpret_cast<const uint8_t*>(from + j);
       }
-      store(to + token * kRow + 16 * swizzled<kPieces>(token, piece), bytes);
+      store(to + (kXPacked ? 16 * (piece * kTokens + swizzled_token(token)) : token * kRow + 16 * swizzled<kPieces>(token, piece)), bytes);
     }
   }
 
@@ -223,7 +218,7 @@ class TileLoader {
         if constexpr (kElement == 1) bytes[j] = *reinterpret_cast<const uint8_t*>(from);
         else reinterpret_cast<uint16_t*>(bytes)[j] = *reinterpret_cast<const uint16_t*>(from);
       }
-      store(to + dim * 32 + 16 * swizzled_run(dim, half), bytes);
+      store(to + Kind::template run<kDim>(dim, half), bytes);
     }
   }
 

@@ -39,6 +39,15 @@ struct AttentionSequences {
   // Called by whole warps. `reports`: exactly one warp of the launch for each sequence.
   __device__ AttentionSequence read(int32_t s, bool reports) const;
 
+  // The same in steps, so that loads overlap: what is stored of the length; query_begin and query_len; length and entry.
+  struct Stored {
+    int32_t length;  // or tokens of the last page
+    int32_t begin, end;
+  };
+  __device__ Stored load(int32_t s) const;
+  __device__ void read_queries(AttentionSequence& q, int32_t s, bool reports) const;
+  __device__ void read_length(AttentionSequence& q, int32_t s, const Stored& stored, bool reports) const;
+
  private:
   __device__ int64_t bounded(int32_t what, int64_t index, int64_t value, int64_t low, int64_t high, bool reports) const {
     if (value >= low && value <= high) return value;
@@ -73,6 +82,13 @@ struct AttentionPages {
   __device__ const int32_t* row(int32_t s, const AttentionSequence& q) const {
     return table + s * row_stride + q.entry * entry_stride;
   }
+  // A hint, before the length is known: the entries of `part` of 2^parts equal ones, if the sequence is as long as can be.
+  __device__ void prefetch(int32_t s, int32_t part, int parts) const {
+    const int64_t share = (columns >> parts) + 1, column = part * share + static_cast<int64_t>(threadIdx.x) * 32;
+    if (threadIdx.x * 32 < share && column < columns) {
+      asm volatile("prefetch.global.L2 [%0];" ::"l"(table + s * row_stride + column));
+    }
+  }
   // Out of line: what is wrong with the id of `column`.
   __device__ __noinline__ void report_block(int32_t s, const AttentionSequence& q, uint32_t column, int32_t id) const {
     note(report, op, VKV_REPORT_BLOCK_ID, csr ? q.entry + column : s * columns + column, id, num_blocks);
@@ -103,7 +119,10 @@ struct AttentionSparse {
 #endif
 };
 
+// What a kernel needs first comes first: a cold constant cache fetches 64 bytes at a time.
 struct AttentionParams {
+  AttentionSequences sequences;
+  AttentionPages pages;
   const char* query;
   char* out;
   float* lse;  // null: not wanted
@@ -114,8 +133,6 @@ struct AttentionParams {
   int64_t k_scale_stride, v_scale_stride;
   const float *alibi_slopes, *sinks;  // null: none
   int64_t alibi_stride, sink_stride;
-  AttentionSequences sequences;
-  AttentionPages pages;
   AttentionSparse sparse;
   float softmax_scale, softcap;  // softcap 0: off
   int32_t sliding_window;        // 0: off
@@ -140,38 +157,46 @@ struct AttentionParams {
 
 #ifdef __CUDACC__
 
-inline __device__ AttentionSequence AttentionSequences::read(int32_t s, bool reports) const {
-  AttentionSequence q;
-  q.entry = 0;
-  int64_t tokens = 0;
-  if (kv_indptr.data == nullptr) {
-    tokens = seq_lens.at(s);
-  } else {
-    if (s == 0) bounded(VKV_REPORT_OFFSET, 0, kv_indptr.at(0), 0, entries, reports);
-    // A bad entry spoils its two sequences, no others.
-    q.entry = min(max(static_cast<int64_t>(kv_indptr.at(s)), int64_t{0}), entries);
-    const int64_t end = bounded(VKV_REPORT_OFFSET, s + 1, kv_indptr.at(s + 1), q.entry, entries, reports);
-    if (end > q.entry) {
-      tokens = (end - q.entry - 1) * block_size +
-               bounded(VKV_REPORT_LENGTH, s, kv_last_page_len.at(s), 0, block_size, reports);
-    }
-  }
-  q.length = static_cast<int32_t>(bounded(VKV_REPORT_LENGTH, s, tokens, 0, max_seq_len, reports));
+inline __device__ AttentionSequences::Stored AttentionSequences::load(int32_t s) const {
+  if (kv_indptr.data == nullptr) return {seq_lens.at(s), 0, 0};
+  return {kv_last_page_len.at(s), kv_indptr.at(s), kv_indptr.at(s + 1)};
+}
+
+inline __device__ void AttentionSequences::read_queries(AttentionSequence& q, int32_t s, bool reports) const {
   q.query_begin = s;
   q.query_len = 1;
-  if (query_start_loc.data != nullptr) {
-    if (s == 0) bounded(VKV_REPORT_OFFSET, 0, query_start_loc.at(0), 0, num_tokens, reports);
-    // Rows begin where all sequences before have ended, so that none has two owners whatever the offsets.
-    int64_t begin = 0;
-    for (int32_t i = static_cast<int32_t>(threadIdx.x % 32); i <= s; i += 32) {
-      begin = max(begin, static_cast<int64_t>(query_start_loc.at(i)));
-    }
-    begin = min(begin, num_tokens);
-    begin = __reduce_max_sync(0xFFFFFFFFu, static_cast<uint32_t>(begin));
-    const int64_t end = bounded(VKV_REPORT_OFFSET, s + 1, query_start_loc.at(s + 1), begin, num_tokens, reports);
-    q.query_begin = begin;
-    q.query_len = static_cast<int32_t>(bounded(VKV_REPORT_LENGTH, s, end - begin, 0, max_query_len, reports));
+  if (query_start_loc.data == nullptr) return;
+  if (s == 0) bounded(VKV_REPORT_OFFSET, 0, query_start_loc.at(0), 0, num_tokens, reports);
+  // Rows begin where all sequences before have ended, so that none has two owners whatever the offsets.
+  int64_t begin = 0;
+  for (int32_t i = static_cast<int32_t>(threadIdx.x % 32); i <= s; i += 32) {
+    begin = max(begin, static_cast<int64_t>(query_start_loc.at(i)));
   }
+  begin = min(begin, num_tokens);
+  begin = __reduce_max_sync(0xFFFFFFFFu, static_cast<uint32_t>(begin));
+  const int64_t end = bounded(VKV_REPORT_OFFSET, s + 1, query_start_loc.at(s + 1), begin, num_tokens, reports);
+  q.query_begin = begin;
+  q.query_len = static_cast<int32_t>(bounded(VKV_REPORT_LENGTH, s, end - begin, 0, max_query_len, reports));
+}
+
+inline __device__ void AttentionSequences::read_length(AttentionSequence& q, int32_t s, const Stored& stored, bool reports) const {
+  q.entry = 0;
+  int64_t tokens = stored.length;
+  if (kv_indptr.data != nullptr) {
+    if (s == 0) bounded(VKV_REPORT_OFFSET, 0, stored.begin, 0, entries, reports);
+    // A bad entry spoils its two sequences, no others.
+    q.entry = min(max(static_cast<int64_t>(stored.begin), int64_t{0}), entries);
+    const int64_t end = bounded(VKV_REPORT_OFFSET, s + 1, stored.end, q.entry, entries, reports);
+    tokens = end > q.entry ? (end - q.entry - 1) * block_size + bounded(VKV_REPORT_LENGTH, s, stored.length, 0, block_size, reports)
+                           : 0;
+  }
+  q.length = static_cast<int32_t>(bounded(VKV_REPORT_LENGTH, s, tokens, 0, max_seq_len, reports));
+}
+
+inline __device__ AttentionSequence AttentionSequences::read(int32_t s, bool reports) const {
+  AttentionSequence q;
+  read_queries(q, s, reports);
+  read_length(q, s, load(s), reports);
   return q;
 }
 

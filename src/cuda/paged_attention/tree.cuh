@@ -18,14 +18,14 @@ constexpr int kMostDepth = 5;
 // Deeper where few KV heads leave fewer CTAs otherwise.
 constexpr int most_depth(int num_kv_heads) { return num_kv_heads >= 8 ? 3 : num_kv_heads >= 4 ? 4 : kMostDepth; }
 
-// floor(log4(tiles)) in [1, most]
+// Leaves of few tiles spread a short sequence over more warps, leaves of many need fewer folds.
 #ifdef __CUDACC__
 __host__ __device__
 #endif
-inline int tree_depth(int32_t tiles, int most) {
-  int depth = 1;
-  while (depth < most && tiles >> (2 * depth + 2) != 0) ++depth;
-  return depth;
+inline int tree_depth(int32_t tiles, int most, int32_t t2, int32_t t3) {
+  int depth = tiles < t2 ? 1 : tiles < t3 ? 2 : 3;
+  while (depth >= 3 && depth < most && tiles >> (2 * depth + 2) >= 4) ++depth;
+  return depth < most ? depth : most;
 }
 
 // How far a sequence of `tiles` tiles is cut: 4^cut CTAs for each of its row tiles and KV heads. `least`: what the launch
@@ -46,24 +46,17 @@ struct SoftmaxState {
   float max, sum;
 };
 
-// What the accumulators of a state and of the one that follows it are multiplied with. An absent side gets -0: its
-// accumulators are +0, and adding -0 changes nothing, not even the sign of a zero.
+// What the accumulators of a state and of the one that follows it are multiplied with.
 struct FoldFactors {
   float before, after;
 };
 
-// state = state, then next.
+// state = state, then next. One without tokens has max -infinity and accumulators 0, and changes nothing.
 __device__ inline FoldFactors fold(SoftmaxState& state, const SoftmaxState& next) {
-  const bool keep = next.sum == 0.0f, take = !keep && state.sum == 0.0f;
-  const float top = fmaxf(state.max, next.max);
-  FoldFactors f;
-  f.before = state.max == top ? 1.0f : exp2_approx(__fsub_rn(state.max, top));
-  f.after = next.max == top ? 1.0f : exp2_approx(__fsub_rn(next.max, top));
-  f.before = keep ? 1.0f : take ? -0.0f : f.before;
-  f.after = keep ? -0.0f : take ? 1.0f : f.after;
-  const float sum = __fmaf_rn(next.sum, f.after, __fmul_rn(state.sum, f.before));
-  state.sum = keep ? state.sum : take ? next.sum : sum;
-  state.max = keep ? state.max : take ? next.max : top;
+  const float top = fmaxf(state.max, next.max), base = fmaxf(top, -3e38f);
+  const FoldFactors f = {exp2_approx(__fsub_rn(state.max, base)), exp2_approx(__fsub_rn(next.max, base))};
+  state.sum = __fmaf_rn(next.sum, f.after, __fmul_rn(state.sum, f.before));
+  state.max = top;
   return f;
 }
 __device__ inline float fold(float before, float after, const FoldFactors& f) {
@@ -77,11 +70,11 @@ struct AttentionTree {
   int depth;
 
   template <int kTileTokens>
-  static __device__ AttentionTree of(const AttentionParams& p, const AttentionSequence& q, int most_depth) {
+  static __device__ AttentionTree of(const AttentionParams& p, int32_t length, int32_t query_len, int most_depth, int t2, int t3) {
     AttentionTree t;
-    t.origin = p.oldest(q.length - q.query_len) / 16 * 16;
-    t.tiles = max((q.length - t.origin + kTileTokens - 1) / kTileTokens, 0);
-    t.depth = tree_depth(t.tiles, most_depth);
+    t.origin = p.oldest(length - query_len) / 16 * 16;
+    t.tiles = max((length - t.origin + kTileTokens - 1) / kTileTokens, 0);
+    t.depth = tree_depth(t.tiles, most_depth, t2, t3);
     return t;
   }
   // First tile of a leaf; that of leaf + 1 is its end.
@@ -98,15 +91,27 @@ struct Arrivals {
   unsigned long long* words;
   uint64_t tag;  // 48 bits
 
-  // Called by one thread. True for the last of n.
+  // Called by one thread, early: what somebody else left in the word need not be met later. May be left out.
+  __device__ void prepare(int64_t word) const {
+    const unsigned long long now = __ldcg(words + word);
+    if (now >> 16 != tag) atomicCAS(words + word, now, tag << 16);
+  }
+
+  // Called by one thread after its CTA has met. True for the last of n CTAs; what the others wrote before they arrived is
+  // then visible to this one, after it has met again.
   __device__ bool last(int64_t word, uint32_t n) const {
     unsigned long long* at = words + word;
     const unsigned long long fresh = tag << 16;
-    unsigned long long seen = atomicAdd(at, 1ull);
+    unsigned long long seen;
+    asm volatile("atom.acq_rel.gpu.global.add.u64 %0, [%1], 1;" : "=l"(seen) : "l"(at) : "memory");
     if (seen >> 16 != tag) {  // somebody else's word: begin, or join who began
       unsigned long long now = seen + 1;
       for (;;) {
-        const unsigned long long found = atomicCAS(at, now, now >> 16 == tag ? now + 1 : fresh + 1);
+        unsigned long long found;
+        asm volatile("atom.acq_rel.gpu.global.cas.b64 %0, [%1], %2, %3;"
+                     : "=l"(found)
+                     : "l"(at), "l"(now), "l"(now >> 16 == tag ? now + 1 : fresh + 1)
+                     : "memory");
         if (found == now) break;
         now = found;
       }
