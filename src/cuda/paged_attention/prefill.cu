@@ -51,6 +51,8 @@ struct WarpProduct {
 
   template <int kUnderWay, class... Registers>
   static __device__ void wait(Registers&...) {}
+  template <class Registers>
+  static __device__ void hold(Registers&) {}
   static __device__ void publish() {}
 };
 
@@ -83,7 +85,8 @@ bool prefill_serves(const PagedAttention& p) {
          work_items(p) * p.num_kv_heads < kMost;
 }
 
-void launch_prefill(const CudaContext& ctx, const PagedAttention& p, const AttentionParams& attention, vkv_stream stream) {
+void launch_prefill(const CudaContext& ctx, const PagedAttention& p, const AttentionParams& attention,
+                    vkv_stream stream) {
   const int64_t ctas = work_items(p) * p.num_kv_heads;
   if (ctas == 0) return;
   PrefillParams params{};

@@ -1,10 +1,14 @@
 // The prefill kernel, over the two products that an architecture can offer:
 //
-//   struct Product { using Type = PrefillF16 or PrefillBF16;
+//   struct Product {
+//     using Type = PrefillF16 or PrefillBF16;
 //     template <int kDims> static void scores(PrefillScores&, const uint32_t (&query)[kDims / 16][4], const char* keys);
 //     template <int kDims> static void values(float (&sums)[kDims / 8][4], const PrefillWeights&, const char* values);
-//     template <int kUnderWay, class... Registers> static void wait(Registers&...);  // until at most so many are under way
-//     static void publish(); };                                               // what this thread has copied
+//     // Until at most so many of these are under way; the registers are theirs before.
+//     template <int kUnderWay, class... Registers> static void wait(Registers&...);
+//     static void hold(registers);  // computes them here
+//     static void publish();        // what this thread has copied, before the barrier
+//   };
 #pragma once
 
 #include "cuda/launch.hpp"
@@ -29,9 +33,9 @@ struct PrefillRow {
   int32_t head, position;
 };
 
-// Grid: work items x KV heads. Block: 256. Shared memory: PrefillShared. A CTA computes 128 rows of one sequence and KV head,
-// a warp 16 of them, from the first tile of tokens that some row attends to up to the last. A row meets the same tiles of
-// tokens in the same order, and the same arithmetic, whichever rows stand beside it.
+// Grid: work items x KV heads. Block: 256. Shared memory: PrefillShared. A CTA computes 128 rows of one sequence and KV
+// head, a warp 16 of them, from the first tile of tokens that some row attends to up to the last. A row meets the same
+// tiles of tokens in the same order, and the same arithmetic, whichever rows stand beside it.
 template <class Product, int kDims, int kStages>
 __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __grid_constant__ PrefillParams params) {
   using Type = typename Product::Type;
@@ -46,22 +50,22 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   if (work.sequence < 0) return;
   const AttentionSequence q = p.sequences.read(work.sequence, false);
   const int32_t kv_head = static_cast<int32_t>(kv), first_row = work.tile * kPrefillRows;
-  const int32_t rows = min(q.query_len * static_cast<int32_t>(p.group.divisor) - first_row, kPrefillRows);
+  const int32_t group = static_cast<int32_t>(p.group.divisor), all_rows = q.query_len * group;
+  const int32_t rows = min(all_rows - first_row, kPrefillRows);
   // Rows past the last are like it.
   const auto row = [&](int32_t r) {
     uint32_t member;
     const uint32_t token = p.group.divide(static_cast<uint32_t>(first_row + min(r, rows - 1)), member);
-    return PrefillRow{q.query_begin + token, kv_head * static_cast<int32_t>(p.group.divisor) + static_cast<int32_t>(member),
+    return PrefillRow{q.query_begin + token, kv_head * group + static_cast<int32_t>(member),
                       q.length - q.query_len + static_cast<int32_t>(token)};
   };
 
   const int32_t first_position = row(0).position, last_position = row(rows - 1).position;
-  const bool last_tile = first_row + rows == q.query_len * static_cast<int32_t>(p.group.divisor);
   PrefillSpan span;
   span.begin = p.oldest(max(first_position, 0));
   span.end = last_position + 1;
   span.leave = INT64_MAX;
-  if (!last_tile) {
+  if (first_row + rows < all_rows) {
     const int32_t next = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(first_row + rows)));
     span.leave = p.oldest(max(q.length - q.query_len + next, 0));
   }
@@ -124,15 +128,16 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
                               piece_offset<kPrefillRows>(16 * warp + lane % 16, 2 * k + lane / 16));
   }
 
-  // Group i, from -kStages on: the keys of tile begin + i + kStages, and the values of the one before. Groups from 0 on follow
-  // the barrier of step i, after which nobody reads what lay there.
+  // Group i, from -kStages on: the keys of tile begin + i + kStages, and the values of the one before. Groups from 0 on
+  // follow the barrier of step i, after which nobody reads what lay there.
   const auto load = [&](int32_t i) {
     const int32_t tile = begin + i + kStages;
     if (tile < end) {
       cache.template load_keys<kDims>(shared.keys[(tile - begin) % kStages], places(tile), params.key_pieces);
     }
     if (tile > begin && tile - 1 < end) {
-      cache.template load_values<kDims>(shared.values[(tile - 1 - begin) % kStages], places(tile - 1), params.value_pieces);
+      char* values = shared.values[(tile - 1 - begin) % kStages];
+      cache.template load_values<kDims>(values, places(tile - 1), params.value_pieces);
     }
     cp_async_commit();
   };
@@ -147,7 +152,8 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   PrefillState state;
   const PrefillLogits logits(p, {mine[0].head, mine[1].head});
   const auto mixed = [&](int32_t tile) {  // rows differ in the tokens that they attend to
-    const int32_t low = max(token_of(tile, 0), span.begin), high = min(token_of(tile, kPrefillTokens - 1), span.end - 1);
+    const int32_t low = max(token_of(tile, 0), span.begin);
+    const int32_t high = min(token_of(tile, kPrefillTokens - 1), span.end - 1);
     return high > first_position || low < p.oldest(max(last_position, 0));
   };
   const auto attended = [&](int r, int32_t tile) {
@@ -203,11 +209,14 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
       }
       Product::template wait<1>(scores);
       softmax(tile + 1, decay);
+      Product::hold(scores);  // not put off until the values are added
       Product::template wait<0>(sums, weights, query);
+      if (__any_sync(0xFFFFFFFFu, decay[0] != 1 || decay[1] != 1)) {
 #pragma unroll
-      for (int d = 0; d < kDims / 8; ++d) {
+        for (int d = 0; d < kDims / 8; ++d) {
 #pragma unroll
-        for (int e = 0; e < 4; ++e) sums[d][e] *= decay[e / 2];
+          for (int e = 0; e < 4; ++e) sums[d][e] *= decay[e / 2];
+        }
       }
       pack_weights<Type>(scores, weights);
       if (bad) cache.report(token_of(ahead, threadIdx.x), block);

@@ -18,8 +18,8 @@ struct Name<PrefillBF16> {
   static constexpr char text[] = "bf16";
 };
 
-// d[64 x n] (+)= a[64 x 16] * b[16 x n], started; b transposed: its rows lie along k. Fragments are those of mma.sync, a warp's
-// 16 rows after those of the warp before.
+// Starts d[64 x n] (+)= a[64 x 16] * b[16 x n]; b transposed: its rows lie along k. Fragments are those of mma.sync, 16 rows
+// a warp.
 template <class Number, bool kAdd, bool kTransposed>
 __device__ void wgmma(float (&d)[8][4], const uint32_t (&a)[4], uint64_t b) {
   asm volatile(
@@ -61,7 +61,7 @@ __device__ void wgmma(float (&d)[16][4], const uint32_t (&a)[4], uint64_t b) {
         "C"(Name<Number>::text));
 }
 
-// A matrix in the layout of piece_offset(). Bytes from 8 rows to the next 8, and from 64 numbers of a row to the next 64.
+// A matrix in the layout of piece_offset(): bytes from 8 rows to the next 8, and from 64 numbers of a row to the next.
 __device__ uint64_t descriptor(uint32_t address, uint32_t next_rows, uint32_t next_numbers) {
   constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
   return kSwizzle128 | static_cast<uint64_t>(next_rows / 16) << 32 | static_cast<uint64_t>(next_numbers / 16) << 16 |
@@ -103,25 +103,22 @@ struct WarpgroupProduct {
     (hold(registers), ...);
   }
 
+  template <class T, int kCount>
+  static __device__ void hold(T (&registers)[kCount][4]) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) hold(registers[i][j]);
+    }
+  }
+
   static __device__ void publish() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
  private:
   static __device__ void start() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+  static __device__ void hold(float& x) { asm volatile("" : "+f"(x)::"memory"); }
+  static __device__ void hold(uint32_t& x) { asm volatile("" : "+r"(x)::"memory"); }
   static __device__ void commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-  template <int kCount>
-  static __device__ void hold(float (&registers)[kCount][4]) {
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      asm volatile("" : "+f"(registers[i][0]), "+f"(registers[i][1]), "+f"(registers[i][2]), "+f"(registers[i][3])::"memory");
-    }
-  }
-  template <int kCount>
-  static __device__ void hold(uint32_t (&registers)[kCount][4]) {
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      asm volatile("" : "+r"(registers[i][0]), "+r"(registers[i][1]), "+r"(registers[i][2]), "+r"(registers[i][3])::"memory");
-    }
-  }
 };
 
 template <class Number>

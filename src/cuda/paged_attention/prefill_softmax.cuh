@@ -1,5 +1,5 @@
-// The softmax of prefill, in registers: a thread holds two rows (g and g + 8 of its warp's 16, g = lane / 4) of the fragments
-// that mma.sync and wgmma share: columns 8i + 2t and 8i + 2t + 1, t = lane % 4. Exponentials are of base 2.
+// The softmax of prefill, in registers: a thread holds two rows (g and g + 8 of its warp's 16, g = lane / 4) of the
+// fragments that mma.sync and wgmma share: columns 8i + 2t and 8i + 2t + 1, t = lane % 4. Exponentials are of base 2.
 #pragma once
 
 #include "cuda/paged_attention/prefill_tiles.cuh"
@@ -172,8 +172,8 @@ __device__ void clear_not_finite(char* tile) {
 
 // Adds them to the sums of the rows that attend to them; the size of a weight that is not 0 makes no difference.
 template <class Type, int kDims>
-__device__ void add_not_finite(float (&sums)[kDims / 8][4], const PrefillWeights& weights, const uint64_t (&attended)[2],
-                               const char* tile) {
+__device__ void add_not_finite(float (&sums)[kDims / 8][4], const PrefillWeights& weights,
+                               const uint64_t (&attended)[2], const char* tile) {
   const int t = threadIdx.x % 4;
   uint64_t weighty[2] = {};
 #pragma unroll

@@ -1,5 +1,5 @@
-// Tiles of the cache in shared memory: 64 tokens from a fixed position on, whatever the block size, brought by asynchronous
-// copies several tiles ahead. Tokens that no row of the CTA attends to and tokens of bad blocks become zeros.
+// Tiles of the cache in shared memory: 64 tokens from a fixed position on, whatever the block size, brought by
+// asynchronous copies several tiles ahead. Tokens that no row of the CTA attends to and tokens of bad blocks become zeros.
 #pragma once
 
 #include "cuda/paged_attention/prefill_work.cuh"
@@ -11,8 +11,8 @@ constexpr int kPrefillTokens = 64;  // of a tile
 
 #ifdef __CUDACC__
 
-// Rows of 16-bit numbers, 64 of them in 128 bytes; further ones in further parts of the same kind. A row's pieces of 16 bytes
-// are swizzled, so that a column of pieces lies in all banks: also the layout that wgmma calls the 128-byte swizzle.
+// Rows of 16-bit numbers, 64 of them in 128 bytes; further ones in further parts of the same kind. A row's pieces of 16
+// bytes are swizzled, so that a column of pieces lies in all banks. It is what wgmma calls the 128-byte swizzle.
 template <int kRows>
 __device__ constexpr uint32_t piece_offset(int row, int piece) {
   return static_cast<uint32_t>(piece / 8 * (kRows * 128) + row * 128 + (piece % 8 ^ row % 8) * 16);
@@ -29,7 +29,7 @@ struct PrefillPlaces {
 template <int kDims, int kStages>
 struct PrefillShared {
   static constexpr int kTileBytes = kPrefillTokens * kDims * 2;
-  static constexpr int kTables = kStages + 2 <= 4 ? 4 : 8;  // places are wanted from two steps before their keys are, to the end
+  static constexpr int kTables = kStages + 2 <= 4 ? 4 : 8;  // places live for kStages + 2 steps
   alignas(1024) char keys[kStages][kTileBytes];
   char values[kStages][kTileBytes];
   char more[kTileBytes];
@@ -64,8 +64,8 @@ class PrefillCache {
     return __ldg(row_ + p_.pages.block_size.divide(static_cast<uint32_t>(token)) * p_.pages.entry_stride);
   }
 
-  // Writes a token's places; called by whole warps, whose tokens are neighbours. True: its block's id is bad, and this thread
-  // is the one to say so.
+  // Writes a token's places; called by whole warps, whose tokens are neighbours. True: its block's id is bad, and this
+  // thread is the one to say so.
   __device__ bool place(PrefillPlaces& places, int32_t token, int32_t id) const {
     uint32_t offset;
     const uint32_t column = p_.pages.block_size.divide(static_cast<uint32_t>(token), offset);
