@@ -51,8 +51,7 @@ struct WarpProduct {
 
   template <int kUnderWay, class... Registers>
   static __device__ void wait(Registers&...) {}
-  template <class Registers>
-  static __device__ void hold(Registers&) {}
+  static __device__ void before_wait(float) {}
   static __device__ void publish() {}
 };
 

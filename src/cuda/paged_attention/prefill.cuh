@@ -6,8 +6,8 @@
 //     template <int kDims> static void values(float (&sums)[kDims / 8][4], const PrefillWeights&, const char* values);
 //     // Until at most so many of these are under way; the registers are theirs before.
 //     template <int kUnderWay, class... Registers> static void wait(Registers&...);
-//     static void hold(registers);  // computes them here
-//     static void publish();        // what this thread has copied, before the barrier
+//     static void before_wait(float x);  // computes x, which is not negative, before the wait that follows
+//     static void publish();             // what this thread has copied, before the barrier
 //   };
 #pragma once
 
@@ -209,7 +209,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
       }
       Product::template wait<1>(scores);
       softmax(tile + 1, decay);
-      Product::hold(scores);  // not put off until the values are added
+      Product::before_wait(state.sum[0] + state.sum[1]);
       Product::template wait<0>(sums, weights, query);
       if (__any_sync(0xFFFFFFFFu, decay[0] != 1 || decay[1] != 1)) {
 #pragma unroll

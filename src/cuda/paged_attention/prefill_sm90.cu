@@ -103,6 +103,15 @@ struct WarpgroupProduct {
     (hold(registers), ...);
   }
 
+  // The assembler moves a wait up over arithmetic, but not over a branch.
+  static __device__ void before_wait(float x) {
+    if (x < 0) asm volatile("nanosleep.u32 0;" ::: "memory");
+  }
+
+  static __device__ void publish() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+ private:
+  static __device__ void start() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
   template <class T, int kCount>
   static __device__ void hold(T (&registers)[kCount][4]) {
 #pragma unroll
@@ -111,11 +120,6 @@ struct WarpgroupProduct {
       for (int j = 0; j < 4; ++j) hold(registers[i][j]);
     }
   }
-
-  static __device__ void publish() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-
- private:
-  static __device__ void start() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
   static __device__ void hold(float& x) { asm volatile("" : "+f"(x)::"memory"); }
   static __device__ void hold(uint32_t& x) { asm volatile("" : "+r"(x)::"memory"); }
   static __device__ void commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }

@@ -48,7 +48,7 @@ class PrefillLogits {
     if (capped_) {
       // tanh x = 1 - 2 / (1 + exp 2x)
       each(s, [&](float x, int, int) {
-        return cap_ * __fmaf_rn(-2.0f, __frcp_rn(1.0f + exp2_approx(x * to_cap_)), 1.0f);
+        return cap_ * (1.0f - __fdividef(2.0f, 1.0f + exp2_approx(x * to_cap_)));
       });
     } else if (alibi_) {
       each(s, [&](float x, int, int) { return x * scale_; });
