@@ -73,60 +73,48 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   const PrefillCache cache(p, work.sequence, q, kv_head, span);
   const int32_t begin = span.begin / kPrefillTokens, end = span.end <= 0 ? begin : (span.end - 1) / kPrefillTokens + 1;
 
+  // Rows differ in the tokens that they attend to in tiles before mixed_to, for the window, and from mixed_from on.
+  const int32_t oldest = p.oldest(max(last_position, 0));
+  const int32_t mixed_to = span.begin == oldest ? 0 : (oldest - 1) / kPrefillTokens + 1;
+  const int32_t mixed_from = first_position == last_position ? end : max(first_position + 1, 0) / kPrefillTokens;
+
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const PrefillRow mine[2] = {row(16 * warp + lane / 4), row(16 * warp + lane / 4 + 8)};
 
-  // ---- the query, into registers
-
-  for (int i = threadIdx.x; i < kPrefillRows * kDims / 8; i += kPrefillThreads) {
-    const int r = i / (kDims / 8), piece = i % (kDims / 8);
-    uint32_t words[4] = {};
-    if (r < rows && piece * 8 < p.head_dim) {
-      const PrefillRow at = row(r);
-      const char* from = p.query + at.token * p.query_token + at.head * p.query_head + piece * 16;
-      if (params.query_pieces) {
-        const uint4 v = __ldg(reinterpret_cast<const uint4*>(from));
-        words[0] = v.x, words[1] = v.y, words[2] = v.z, words[3] = v.w;
-      } else {
-#pragma unroll
-        for (int j = 0; j < 8; ++j) {
-          words[j / 2] |= static_cast<uint32_t>(__ldg(reinterpret_cast<const uint16_t*>(from) + j)) << (j % 2 * 16);
-        }
-      }
-      const uint32_t sign = p.softmax_scale < 0 ? 0x80008000u : 0;
-#pragma unroll
-      for (uint32_t& word : words) word ^= sign;
-    }
-    *reinterpret_cast<uint4*>(shared.rows() + piece_offset<kPrefillRows>(r, piece)) =
-        make_uint4(words[0], words[1], words[2], words[3]);
-  }
-
-  // ---- the first tiles
+  // ---- the first copies
 
   const auto token_of = [&](int32_t tile, int t) { return tile * kPrefillTokens + t; };
   const auto places = [&](int32_t tile) -> PrefillPlaces& { return shared.places[(tile - begin) % Shared::kTables]; };
-  // Places of one token for each thread, `tile` being the first of as many tiles as there are threads for.
+  // The first warps look up the blocks of the first tiles, a token a thread, and then those of one more tile a step.
   static_assert((kStages + 1) * kPrefillTokens <= kPrefillThreads, "one token a thread");
-  if (threadIdx.x < (kStages + 1) * kPrefillTokens) {
-    const int32_t tile = begin + static_cast<int32_t>(threadIdx.x) / kPrefillTokens;
-    if (tile < end) {
-      const int32_t token = token_of(tile, threadIdx.x % kPrefillTokens), id = cache.block(token);
-      if (cache.place(places(tile), token, id)) cache.report(token, id);
+  const auto block_of = [&](int32_t tile, int t) { return tile < end ? cache.block(token_of(tile, t)) : -1; };
+  const bool places_tokens = threadIdx.x < kPrefillTokens;
+  const int32_t first_tile = begin + static_cast<int32_t>(threadIdx.x) / kPrefillTokens;
+  const int32_t first_block = block_of(first_tile, threadIdx.x % kPrefillTokens);
+  int32_t next_block = places_tokens ? block_of(begin + kStages + 1, threadIdx.x) : -1;
+
+#pragma unroll 1
+  for (int i = threadIdx.x; i < kPrefillRows * kDims / 8; i += kPrefillThreads) {
+    const int r = i / (kDims / 8), piece = i % (kDims / 8);
+    const bool wanted = r < rows && piece * 8 < p.head_dim;
+    const PrefillRow at = row(r);
+    const char* from = p.query + at.token * p.query_token + at.head * p.query_head + (wanted ? piece * 16 : 0);
+    char* to = shared.rows() + piece_offset<kPrefillRows>(r, piece);
+    if (params.query_pieces) {
+      cp_async16(shared_address(to), from, wanted ? 16 : 0);
+    } else {
+      for (int j = 0; j < 8; ++j) {
+        reinterpret_cast<uint16_t*>(to)[j] = wanted ? __ldg(reinterpret_cast<const uint16_t*>(from) + j) : uint16_t{0};
+      }
     }
   }
-  const bool places_tokens = threadIdx.x < kPrefillTokens;
-  const auto block_of = [&](int32_t tile) {
-    return places_tokens && tile < end ? cache.block(token_of(tile, threadIdx.x)) : -1;
-  };
-  int32_t next_block = block_of(begin + kStages + 1);
-  __syncthreads();
+  cp_async_commit();
 
-  uint32_t query[kDims / 16][4];
-#pragma unroll
-  for (int k = 0; k < kDims / 16; ++k) {
-    ldmatrix_x4(query[k], shared_address(shared.rows()) +
-                              piece_offset<kPrefillRows>(16 * warp + lane % 16, 2 * k + lane / 16));
+  if (first_tile <= begin + kStages && first_tile < end) {
+    const int32_t token = token_of(first_tile, threadIdx.x % kPrefillTokens);
+    if (cache.place(places(first_tile), token, first_block)) cache.report(token, first_block);
   }
+  __syncthreads();
 
   // Group i, from -kStages on: the keys of tile begin + i + kStages, and the values of the one before. Groups from 0 on
   // follow the barrier of step i, after which nobody reads what lay there.
@@ -144,6 +132,18 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
 #pragma unroll 1
   for (int32_t i = -kStages; i < 0; ++i) load(i);
 
+  cp_async_wait<kStages>();
+  __syncthreads();
+  uint32_t query[kDims / 16][4];
+  const uint32_t sign = p.softmax_scale < 0 ? 0x80008000u : 0;  // logits multiply by its absolute value
+#pragma unroll
+  for (int k = 0; k < kDims / 16; ++k) {
+    const uint32_t rows_at = shared_address(shared.rows());
+    ldmatrix_x4(query[k], rows_at + piece_offset<kPrefillRows>(16 * warp + lane % 16, 2 * k + lane / 16));
+#pragma unroll
+    for (uint32_t& pair : query[k]) pair ^= sign;
+  }
+
   // ---- the tiles
 
   PrefillScores scores;
@@ -151,11 +151,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   float sums[kDims / 8][4] = {};
   PrefillState state;
   const PrefillLogits logits(p, {mine[0].head, mine[1].head});
-  const auto mixed = [&](int32_t tile) {  // rows differ in the tokens that they attend to
-    const int32_t low = max(token_of(tile, 0), span.begin);
-    const int32_t high = min(token_of(tile, kPrefillTokens - 1), span.end - 1);
-    return high > first_position || low < p.oldest(max(last_position, 0));
-  };
+  const auto mixed = [&](int32_t tile) { return tile < mixed_to || tile >= mixed_from; };
   const auto attended = [&](int r, int32_t tile) {
     return attended_tokens(p, mine[r].position, token_of(tile, 0), places(tile));
   };
@@ -205,7 +201,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
       bool bad = false;
       if (places_tokens && ahead < end) {
         bad = cache.place(places(ahead), token_of(ahead, threadIdx.x), block);
-        next_block = block_of(ahead + 1);
+        next_block = block_of(ahead + 1, threadIdx.x);
       }
       Product::template wait<1>(scores);
       softmax(tile + 1, decay);
