@@ -1,6 +1,5 @@
 // Prefill: what it serves, its grid, and the kernel over mma.sync, which every architecture has.
 #include "cuda/paged_attention/prefill.cuh"
-#include "cuda/paged_attention/prefill_sm90.hpp"
 
 namespace vkv::cuda {
 namespace {

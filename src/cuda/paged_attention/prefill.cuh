@@ -2,8 +2,8 @@
 //
 //   struct Product {
 //     using Type = PrefillF16 or PrefillBF16;
-//     template <int kDims> static void scores(PrefillScores&, const uint32_t (&query)[kDims / 16][4], const char* keys);
-//     template <int kDims> static void values(float (&sums)[kDims / 8][4], const PrefillWeights&, const char* values);
+//     template <int kDims> static void scores(PrefillScores&, const uint32_t (&query)[kDims / 16][4], const char* tile);
+//     template <int kDims> static void values(float (&sums)[kDims / 8][4], const PrefillWeights&, const char* tile);
 //     // Until at most so many of these are under way; the registers are theirs before.
 //     template <int kUnderWay, class... Registers> static void wait(Registers&...);
 //     static void before_wait(float x);  // computes x, which is not negative, before the wait that follows
@@ -11,11 +11,11 @@
 //   };
 #pragma once
 
+#include <atomic>
+
 #include "cuda/launch.hpp"
 #include "cuda/paged_attention/prefill_softmax.cuh"
 #include "cuda/policy.hpp"
-
-#include <atomic>
 
 namespace vkv::cuda {
 
@@ -266,6 +266,9 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
 }
 
 // ---- Launch
+
+// Over wgmma; in libraries with code for sm_90a, where VKV_HAS_SM90A is defined.
+void launch_prefill_sm90(const CudaContext& ctx, const PrefillParams& params, int64_t ctas, vkv_stream stream);
 
 // More shared memory than every kernel may have is asked for once a device.
 template <class Product, int kDims, int kStages>

@@ -7,10 +7,12 @@
 
 namespace vkv::cuda {
 
-// Sequences with at least this many query tokens are the prefill kernel's where it serves; the decode kernel leaves them.
+// Sequences with at least this many query tokens are the prefill kernel's where it serves, and none of the decode
+// kernel's.
 inline constexpr int32_t kPrefillQueries = 32;
 
-// Whether prefill takes the long ones of these sequences: 16-bit queries, a cache of the same type, head sizes up to 128.
+// Whether prefill takes the long ones of these sequences: 16-bit queries over a cache of the same type, head sizes up
+// to 128.
 bool prefill_serves(const PagedAttention& p);
 
 // Enqueues it, if any sequence can be long enough.

@@ -1,6 +1,5 @@
 // The prefill kernel over wgmma: a warpgroup multiplies its 64 rows, from registers, with tiles in shared memory.
 #include "cuda/paged_attention/prefill.cuh"
-#include "cuda/paged_attention/prefill_sm90.hpp"
 
 namespace vkv::cuda {
 namespace {
@@ -18,8 +17,8 @@ struct Name<PrefillBF16> {
   static constexpr char text[] = "bf16";
 };
 
-// Starts d[64 x n] (+)= a[64 x 16] * b[16 x n]; b transposed: its rows lie along k. Fragments are those of mma.sync, 16 rows
-// a warp.
+// Starts d[64 x n] (+)= a[64 x 16] * b[16 x n]; b transposed: its rows lie along k. Fragments are those of mma.sync, 16
+// rows a warp.
 template <class Number, bool kAdd, bool kTransposed>
 __device__ void wgmma(float (&d)[8][4], const uint32_t (&a)[4], uint64_t b) {
   asm volatile(

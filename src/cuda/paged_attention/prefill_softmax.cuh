@@ -129,8 +129,8 @@ __device__ inline uint64_t attended_tokens(const AttentionParams& p, int32_t pos
 
 // ---- values that are not finite
 //
-// A weight of 0 does not hide them from the product. Where some rows attend to a token and others do not, they are added to
-// those that do and become 0 in the tile before the product.
+// A weight of 0 does not hide them from the product. Where some rows attend to a token and others do not, they are
+// added to those that do and become 0 in the tile before the product.
 
 struct PrefillF16 : MmaF16 {
   static constexpr vkv_dtype dtype = VKV_DTYPE_F16;

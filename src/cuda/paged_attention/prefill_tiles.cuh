@@ -1,5 +1,6 @@
 // Tiles of the cache in shared memory: 64 tokens from a fixed position on, whatever the block size, brought by
-// asynchronous copies several tiles ahead. Tokens that no row of the CTA attends to and tokens of bad blocks become zeros.
+// asynchronous copies several tiles ahead. Tokens that no row of the CTA attends to and tokens of bad blocks become
+// zeros.
 #pragma once
 
 #include "cuda/paged_attention/prefill_work.cuh"
@@ -87,12 +88,13 @@ class PrefillCache {
   // `pieces`: runs of 8 numbers are neighbours at multiples of 16 bytes.
   template <int kDims>
   __device__ void load_keys(char* tile, const PrefillPlaces& places, bool pieces) const {
-    if (pieces) copy_pieces<kDims>(tile, key_, places.key, p_.key.pitch);
+    if (pieces && !p_.x_packed) copy_pieces<kDims>(tile, key_, places.key);
+    else if (pieces) copy_packed<kDims>(tile, key_, places.key, p_.key.pitch);
     else copy_numbers<kDims>(tile, key_, places.key, p_.key.pitch, 2);
   }
   template <int kDims>
   __device__ void load_values(char* tile, const PrefillPlaces& places, bool pieces) const {
-    if (pieces) copy_pieces<kDims>(tile, value_, places.value, 16);
+    if (pieces) copy_pieces<kDims>(tile, value_, places.value);
     else if (p_.x_packed) copy_numbers<kDims>(tile, value_, places.value, 8 * p_.value.pitch, p_.value.pitch);
     else copy_numbers<kDims>(tile, value_, places.value, 16, 2);
   }
@@ -100,17 +102,30 @@ class PrefillCache {
  private:
   // Neighbouring threads copy neighbouring pieces of a token.
   template <int kDims>
-  __device__ void copy_pieces(char* tile, const char* from, const int64_t* at, int64_t pitch) const {
+  __device__ void copy_pieces(char* tile, const char* from, const int64_t* at) const {
     constexpr int kPieces = kDims / 8, kStep = kPrefillThreads / kPieces;
     const int piece = threadIdx.x % kPieces, token = threadIdx.x / kPieces;
     const bool wanted = piece * 8 < p_.head_dim;
-    const char* start = wanted ? from + piece * pitch : from;
+    const char* start = from + piece * 16;
     const uint32_t to = shared_address(tile) + piece_offset<kPrefillTokens>(token, piece);
 #pragma unroll
     for (int t = 0; t < kPrefillTokens; t += kStep) {
       const int64_t place = at[token + t];
       const bool present = wanted && place != PrefillPlaces::kAbsent;
       cp_async16(to + t * 128, present ? start + place : from, present ? 16 : 0);
+    }
+  }
+
+  // x-packed keys: neighbouring threads copy the same piece of neighbouring tokens.
+  template <int kDims>
+  __device__ void copy_packed(char* tile, const char* from, const int64_t* at, int64_t pitch) const {
+    const int token = threadIdx.x % kPrefillTokens;
+    const int64_t place = at[token];
+#pragma unroll 1
+    for (int piece = threadIdx.x / kPrefillTokens; piece < kDims / 8; piece += kPrefillThreads / kPrefillTokens) {
+      const bool present = piece * 8 < p_.head_dim && place != PrefillPlaces::kAbsent;
+      cp_async16(shared_address(tile) + piece_offset<kPrefillTokens>(token, piece),
+                 present ? from + place + piece * pitch : from, present ? 16 : 0);
     }
   }
 

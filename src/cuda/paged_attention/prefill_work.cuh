@@ -1,6 +1,7 @@
-// Which rows a CTA of prefill computes. The rows of a KV head in a sequence (its query heads of query token 0, then those
-// of token 1, and so on) are cut into tiles; tiles are numbered over all sequences that prefill serves, the last tile of
-// each first, as it attends to most. All of it is found on the device, from the offsets as they are when the kernel runs.
+// Which rows a CTA of prefill computes. The rows of a KV head in a sequence (its query heads of query token 0, then
+// those of token 1, and so on) are cut into tiles; tiles are numbered over all sequences that prefill serves, the last
+// tile of each first, as it attends to most. All of it is found on the device, from the offsets as they are when the
+// kernel runs.
 #pragma once
 
 #include "cuda/paged_attention/prefill.hpp"
@@ -40,7 +41,8 @@ __device__ int32_t exclusive_scan(int32_t value, int32_t identity, int32_t (&tot
   return lane == 0 ? result : op(result, neighbour);
 }
 
-// Called by all threads. A thread looks at a run of neighbouring sequences; lengths are those of AttentionSequences::read.
+// Called by all threads. A thread looks at a run of neighbouring sequences; lengths are those of
+// AttentionSequences::read.
 __device__ inline PrefillWork find_prefill_work(const AttentionParams& p, int32_t item, PrefillWorkShared& shared) {
   const AttentionSequences& q = p.sequences;
   const int32_t run = (p.num_seqs + kPrefillThreads - 1) / kPrefillThreads;
