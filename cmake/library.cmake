@@ -120,7 +120,6 @@ if(vkv_cuda)
     src/cuda/block_move/copy_blocks.cu
     src/cuda/block_move/copy_list.cpp
     src/cuda/block_move/copy_table.cu
-    src/cuda/block_move/copy_table_sm90.cu
     src/cuda/block_move/pointer_map.cpp
     src/cuda/block_move/swap_blocks.cpp
     src/cuda/cache_gather/cp_gather_and_upconvert_fp8_kv_cache.cu
@@ -144,11 +143,32 @@ if(vkv_cuda)
     src/cuda/paged_attention/decode_nvfp4.cu
     src/cuda/paged_attention/decode_policy.cpp
     src/cuda/paged_attention/launch.cu
-    src/cuda/paged_attention/params.cpp)
+    src/cuda/paged_attention/params.cpp
+    src/cuda/paged_attention/prefill.cu)
+  # Fused where the source says so (see -ffp-contract above); -lineinfo lets profilers and sanitizers name source lines.
+  set(vkv_cuda_options $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xcompiler=-Wall,-Wextra>)
   set_target_properties(vkv PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CUDA_STANDARD 17
                         CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY Static LINKER_LANGUAGE CXX)
-  # Fused where the source says so (see -ffp-contract above); -lineinfo lets profilers and sanitizers name source lines.
-  target_compile_options(vkv PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xcompiler=-Wall,-Wextra>)
+  target_compile_options(vkv PRIVATE ${vkv_cuda_options})
+  # Files named for an architecture are compiled for it and its kind alone.
+  function(vkv_arch_sources name architectures)
+    set(found ${CMAKE_CUDA_ARCHITECTURES})
+    list(FILTER found INCLUDE REGEX "${architectures}")
+    if(NOT found)
+      return()
+    endif()
+    add_library(vkv_${name} OBJECT ${ARGN})
+    target_include_directories(vkv_${name} PRIVATE include src)
+    target_compile_options(vkv_${name} PRIVATE ${vkv_cuda_options})
+    target_link_libraries(vkv_${name} PRIVATE vkv_flags)
+    set_target_properties(vkv_${name} PROPERTIES CUDA_ARCHITECTURES "${found}" CUDA_STANDARD 17 CUDA_VISIBILITY_PRESET hidden
+                          CUDA_RUNTIME_LIBRARY Static POSITION_INDEPENDENT_CODE ON)
+    target_sources(vkv PRIVATE $<TARGET_OBJECTS:vkv_${name}>)
+    string(TOUPPER ${name} upper)
+    target_compile_definitions(vkv PRIVATE VKV_HAS_${upper})
+  endfunction()
+  vkv_arch_sources(bulk_copies "^(9|1[0-9])[0-9]" src/cuda/block_move/copy_table_sm90.cu)
+  vkv_arch_sources(sm90a "^90a" src/cuda/paged_attention/prefill_sm90.cu)
   target_compile_definitions(vkv PRIVATE
     VKV_CUDA_BUILD_INFO="cuda sm_${vkv_arch_list}, toolkit ${CUDAToolkit_VERSION_MAJOR}.${CUDAToolkit_VERSION_MINOR}")
   target_link_libraries(vkv PRIVATE CUDA::cudart_static)

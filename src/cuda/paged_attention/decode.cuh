@@ -149,8 +149,10 @@ class WarpAttention {
     }
   }
 
-  // Puts the leaf into the warp's slot: as the slot's first, or folded into what is there.
+  // Puts the leaf into the warp's slot: as the slot's first, or folded into what is there. Reads come before writes, so that
+  // they overlap.
   __device__ void end_leaf(float* slot, SoftmaxState* states, int pitch, bool first) {
+    FoldFactors f[kRowTiles][2];
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
 #pragma unroll
@@ -161,23 +163,34 @@ class WarpAttention {
         total = __fadd_rn(total, __shfl_xor_sync(0xFFFFFFFFu, total, 16));
         const int row = 8 * n + 2 * t_ + c;
         SoftmaxState state = {max_[n][c], total};
-        FoldFactors f = {0.0f, 1.0f};
         if (!first) {
           state = states[row];
-          f = fold(state, {max_[n][c], total});
-          __syncwarp();
+          f[n][c] = fold(state, {max_[n][c], total});
         }
+        __syncwarp();
         if (g_ == 0) states[row] = state;
-        float* at = slot + row * pitch;
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+      float* at = slot + element(0, n, 0, pitch);
+      if (!first) {
+        float before[kSteps][4];
 #pragma unroll
         for (int m = 0; m < kSteps; ++m) {
 #pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            float* x = at + Kind::template dim<kXPacked>(m, half, g_);
-            const float mine = acc_[m][n][2 * half + c];
-            *x = first ? mine : fold(*x, mine, f);
-          }
+          for (int i = 0; i < 4; ++i) before[m][i] = at[offset(m, i, pitch)];
         }
+#pragma unroll
+        for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+          for (int i = 0; i < 4; ++i) acc_[m][n][i] = fold(before[m][i], acc_[m][n][i], f[n][i & 1]);
+        }
+      }
+#pragma unroll
+      for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) at[offset(m, i, pitch)] = acc_[m][n][i];
       }
     }
     __syncwarp();
@@ -201,11 +214,21 @@ class WarpAttention {
         above.state[n][c] = first ? next : state;
       }
     }
-    each_element([&](int m, int n, int i) {
-      const float next = slot[element(m, n, i, pitch)];
-      float& x = above.acc[m][n][i];
-      x = first ? next : fold(x, next, f[n][i & 1]);
-    });
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+      const float* at = slot + element(0, n, 0, pitch);
+#pragma unroll
+      for (int m = 0; m < kSteps; ++m) {
+        float before[4], next[4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          next[i] = at[offset(m, i, pitch)];
+          before[i] = above.acc[m][n][i];
+        }
+#pragma unroll
+        for (int i = 0; i < 4; ++i) above.acc[m][n][i] = first ? next[i] : fold(before[i], next[i], f[n][i & 1]);
+      }
+    }
   }
   // The slot's node becomes the one above.
   __device__ void land(const Above& above, float* slot, SoftmaxState* states, int pitch) {
@@ -217,25 +240,26 @@ class WarpAttention {
         if (g_ == 0) states[8 * n + 2 * t_ + c] = above.state[n][c];
       }
     }
-    each_element([&](int m, int n, int i) { slot[element(m, n, i, pitch)] = above.acc[m][n][i]; });
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+      float* at = slot + element(0, n, 0, pitch);
+#pragma unroll
+      for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) at[offset(m, i, pitch)] = above.acc[m][n][i];
+      }
+    }
     __syncwarp();
   }
 
  private:
-  template <class Do>
-  static __device__ void each_element(Do&& what) {
-#pragma unroll 2
-    for (int m = 0; m < kSteps; ++m) {
-#pragma unroll
-      for (int n = 0; n < kRowTiles; ++n) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) what(m, n, i);
-      }
-    }
-  }
   // Where a slot holds acc[m][n][i].
   __device__ int element(int m, int n, int i, int pitch) const {
     return (8 * n + 2 * t_ + (i & 1)) * pitch + Kind::template dim<kXPacked>(m, i >> 1, g_);
+  }
+  // That of acc[m][n][i] from that of acc[0][n][0].
+  static __device__ constexpr int offset(int m, int i, int pitch) {
+    return (i & 1) * pitch + Kind::template dim<kXPacked>(m, i >> 1, 0);
   }
 
   // ---- query

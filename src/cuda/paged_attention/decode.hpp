@@ -1,6 +1,7 @@
 // The compiled decode kernels: data for the policy.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "vkv.h"
@@ -10,6 +11,8 @@ namespace vkv::cuda {
 struct DecodeParams;
 
 struct DecodeInstance {
+  static constexpr int kDevices = 16;
+
   vkv_dtype cache;  // of 16-bit caches the query's dtype too
   int32_t dim, row_tiles;  // head dims and 8 query rows each that fit
   bool x_packed;
@@ -17,6 +20,7 @@ struct DecodeInstance {
   int32_t tile_tokens, fixed_bytes, stage_bytes;  // shared memory: bytes + stages * stage_bytes
   int32_t state_floats;                           // of a part in the workspace
   int32_t ctas;                                   // per multiprocessor, as compiled
+  std::atomic<int32_t>* allowed;                  // [kDevices]: the device and the bytes of shared memory last allowed
 };
 
 struct DecodeInstances {
@@ -31,5 +35,8 @@ DecodeInstances decode_bf16();
 DecodeInstances decode_e4m3();
 DecodeInstances decode_e5m2();
 DecodeInstances decode_nvfp4();
+
+// The one in float32 from one end to the other, for what those above do not serve: any dtypes and layout. Null: too wide.
+const DecodeInstance* generic_instance(int64_t head_dim);
 
 }  // namespace vkv::cuda

@@ -8,6 +8,9 @@
 namespace vkv::cuda {
 
 template <class Kind, int kDim, int kRowTiles, bool kXPacked>
+inline std::atomic<int32_t> decode_allowed[DecodeInstance::kDevices];
+
+template <class Kind, int kDim, int kRowTiles, bool kXPacked>
 constexpr DecodeInstance decode_instance() {
   using Shared = DecodeShared<Kind, kDim, kRowTiles>;
   return {Kind::dtype,
@@ -19,7 +22,8 @@ constexpr DecodeInstance decode_instance() {
           Shared::bytes(0),
           Shared::bytes(1) - Shared::bytes(0),
           Node<kDim, 8 * kRowTiles, 32 * kDecodeWarps>::kFloats,
-          kDim * kRowTiles <= 256 ? 2 : 1};
+          kDim * kRowTiles <= 256 ? 2 : 1,
+          decode_allowed<Kind, kDim, kRowTiles, kXPacked>};
 }
 
 template <class Kind>

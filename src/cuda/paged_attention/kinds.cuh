@@ -50,7 +50,7 @@ struct Kind16 {
   }
   // Dim of row (g + 8 * half) of V's fragment m.
   template <bool kXPacked>
-  static __device__ int dim(int m, int half, int g) {
+  static __device__ constexpr int dim(int m, int half, int g) {
     return 16 * m + 8 * half + g;
   }
 
@@ -125,7 +125,7 @@ struct Kind8 {
     else return 4 * ((i & 7) >> 1) + (i & 1) + 2 * (i >> 3);
   }
   template <bool kXPacked>
-  static __device__ int dim(int m, int half, int g) {
+  static __device__ constexpr int dim(int m, int half, int g) {
     return kXPacked ? 16 * m + 8 * half + g : 16 * m + 2 * g + half;
   }
   template <int kDim>
@@ -209,7 +209,7 @@ struct KindNvfp4 {
     return i;
   }
   template <bool>
-  static __device__ int dim(int m, int half, int g) {
+  static __device__ constexpr int dim(int m, int half, int g) {
     return 32 * (m / 2) + 4 * g + 2 * (m % 2) + half;
   }
   template <int>

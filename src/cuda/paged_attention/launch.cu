@@ -6,6 +6,7 @@
 #include "cuda/ops.hpp"
 #include "cuda/paged_attention/decode_params.cuh"
 #include "cuda/paged_attention/decode_policy.hpp"
+#include "cuda/paged_attention/prefill.hpp"
 
 namespace vkv::cuda {
 namespace {
@@ -44,7 +45,7 @@ DecodePlan plan_or_refuse(const CudaContext& ctx, const PagedAttention& p) {
     fail(VKV_ERROR_NOT_SUPPORTED, "max_query_len is %lld; the CUDA backend supports fewer than 2^31 query rows of a KV head",
          static_cast<long long>(p.max_query_len));
   }
-  const DecodePlan plan = decode_plan(ctx, p, kLongestQuery);
+  const DecodePlan plan = decode_plan(ctx, p, prefill_serves(p) ? kPrefillQueries - 1 : kLongestQuery);
   if (plan.instance == nullptr) {
     fail(VKV_ERROR_NOT_SUPPORTED, "query.dtype %s with key_cache.dtype %s is not on the CUDA backend yet", dtype_name(p.query.dtype),
          dtype_name(p.key_cache.dtype));
@@ -56,13 +57,12 @@ DecodePlan plan_or_refuse(const CudaContext& ctx, const PagedAttention& p) {
   return plan;
 }
 
-// The kernel may take all the shared memory that its plan asks for, on every device that it meets.
+// Kernels may take the shared memory that their plans ask for, on every device that they meet.
 void allow_shared_memory(const DecodeInstance& instance, int device, int bytes) {
-  static std::atomic<int> allowed[64][5][16];
-  (void)allowed;
+  if (instance.allowed[device % DecodeInstance::kDevices].load(std::memory_order_relaxed) == (device << 20 | bytes)) return;
   require("cudaFuncSetAttribute", cudaFuncSetAttribute(reinterpret_cast<const void*>(instance.kernel),
                                                        cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  (void)device;
+  instance.allowed[device % DecodeInstance::kDevices].store(device << 20 | bytes, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -104,6 +104,7 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   const DeviceGuard guard(ctx.device);
   allow_shared_memory(instance, ctx.device, shared);
   launch(ctx, instance.kernel, plan.parts(), 32 * kDecodeWarps, static_cast<std::size_t>(shared), stream, d);
+  if (prefill_serves(p)) launch_prefill(ctx, p, d.attention, stream);
 }
 
 }  // namespace vkv::cuda
