@@ -64,6 +64,7 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
   int ctas = instance.ctas;
   if (stages(ctx, instance, ctas) < 2) ctas = 1;
   plan.stages = stages(ctx, instance, ctas);
+  if (const char* e = getenv("VKV_STAGES")) plan.stages = std::min(plan.stages, atoi(e));
   plan.longest_query = longest_query;
   plan.row_tiles = ceil_div(rows, 8 * instance.row_tiles);
   plan.units = p.num_seqs * p.num_kv_heads * plan.row_tiles;
@@ -74,7 +75,7 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
   plan.most_depth = most_depth(static_cast<int>(std::min<int64_t>(p.num_kv_heads, 64)));
   const auto env = [](const char* n, int d) { const char* e = getenv(n); return e ? atoi(e) : d; };
   plan.t2 = env("VKV_T2", 16);
-  plan.t3 = env("VKV_T3", 64);
+  plan.t3 = env("VKV_T3", 129);
   plan.chunk_tiles = env("VKV_CHUNK", kChunkTokens) / instance.tile_tokens;
   const int deepest = tree_depth(tiles, plan.most_depth, plan.t2, plan.t3) - 1;
   // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
