@@ -1,0 +1,414 @@
+// Paged attention in float32 from one end to the other, without tensor cores: whatever the decode kernel does not serve.
+//
+// Grid, tree and folds are the decode kernel's: a CTA computes one node of the sequence's tree for 8 rows (query token, query
+// head of the group), each of its warps computes leaves. Numbers of the cache are read where they lie.
+#pragma once
+
+#include "cuda/paged_attention/cache_reader.cuh"
+#include "cuda/paged_attention/decode_params.cuh"
+
+namespace vkv::cuda {
+
+#ifdef __CUDACC__
+
+constexpr int kGenericRows = 8, kGenericTokens = 32;  // of a tile: a token for each lane
+
+// What a row sees.
+struct GenericRow {
+  int32_t position, oldest, sparse;  // -1, none: a row that is not there
+  float slope;                       // in units of log2(e)
+};
+
+// Shared memory of a CTA.
+template <int kDim>
+struct alignas(16) GenericShared {
+  static constexpr int kPitch = kDim + 4;  // floats from row to row: other banks
+  float slots[kDecodeWarps][kGenericRows * kPitch];
+  float query[kGenericRows][kDim];
+  float weights[kDecodeWarps][kGenericTokens][kGenericRows];
+  SoftmaxState states[kDecodeWarps][kGenericRows];
+  GenericRow rows[kGenericRows];
+};
+
+// The rows and the tokens of a CTA.
+struct GenericSpan {
+  int32_t sequence, head, first_row, rows;
+  int32_t low, high;  // tokens that some row sees: [low, high)
+  int32_t seen;       // tokens up to this one are reported by rows before these
+};
+
+// -infinity where all are NaN.
+__device__ inline float warp_max(float x) {
+  const auto ordered = [](int i) { return i ^ (i >> 31 & 0x7FFFFFFF); };
+  const int most = __reduce_max_sync(0xFFFFFFFFu, ordered(__float_as_int(fmaxf(x, -__builtin_huge_valf()))));
+  return __int_as_float(ordered(most));
+}
+
+// ---- a warp's part: leaves
+
+template <int kDim>
+class GenericWarp {
+  static constexpr int kRows = kGenericRows;
+  static constexpr int kVector = kDim / 32 < 4 ? kDim / 32 : 4;  // dims side by side that a lane accumulates
+  static constexpr int kVectors = kDim / (32 * kVector);
+  static constexpr int kTogether = 4;  // tokens that are read at once
+  static constexpr float kLog2e = 1.44269504088896340736f;
+
+ public:
+  __device__ GenericWarp(const DecodeParams& params, const AttentionSequence& q, const GenericSpan& span,
+                         GenericShared<kDim>& shared)
+      : p_(params.attention),
+        q_(q),
+        span_(span),
+        shared_(shared),
+        keys_(p_, p_.key, false, span.head, params.loader.piece_bytes),
+        values_(p_, p_.value, true, span.head, params.loader.piece_bytes),
+        table_(p_.pages.row(span.sequence, q)),
+        warp_(static_cast<int>(threadIdx.x / 32)),
+        lane_(static_cast<int>(threadIdx.x % 32)) {
+    const float scale = p_.key_scale(span.head) * p_.softmax_scale;
+    inner_ = p_.softcap == 0.0f ? 1.0f : __fdiv_rn(scale, p_.softcap);
+    outer_ = (p_.softcap == 0.0f ? scale : p_.softcap) * kLog2e;
+  }
+
+  __device__ void begin_leaf() {
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      max_[r] = -__builtin_huge_valf();
+      sum_[r] = 0.0f;
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+#pragma unroll
+        for (int j = 0; j < kVector; ++j) acc_[r][i][j] = 0.0f;
+      }
+    }
+  }
+
+  // `position`: of the tile's first token.
+  __device__ void add_tile(int32_t position) {
+    const int32_t token = position + lane_;
+    uint32_t offset = 0, block = 0;
+    const bool present = find(token, block, offset);
+    const uint32_t mask = __ballot_sync(0xFFFFFFFFu, present);
+    if (mask == 0) return;
+    const int known = __ffs(static_cast<int>(mask)) - 1;  // absent tokens are read as this one, and then left out
+    const int from = present ? lane_ : known;
+    block = __shfl_sync(0xFFFFFFFFu, block, from);
+    offset = __shfl_sync(0xFFFFFFFFu, offset, from);
+    float x[kRows];
+    dots(keys_.token(block, offset), x);
+    const uint32_t sees = weigh(token, offset, present, x);
+    add_values(values_.token(block, offset), sees);
+  }
+
+  // Puts the leaf into the warp's slot: as the slot's first, or folded into what is there.
+  __device__ void end_leaf(bool first) {
+    float* slot = shared_.slots[warp_];
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      float total = sum_[r];
+#pragma unroll
+      for (int delta = 16; delta > 0; delta /= 2) total = __fadd_rn(total, __shfl_xor_sync(0xFFFFFFFFu, total, delta));
+      SoftmaxState state = {max_[r], total};
+      FoldFactors f = {0.0f, 1.0f};
+      if (!first) {
+        state = shared_.states[warp_][r];
+        f = fold(state, {max_[r], total});
+        __syncwarp();
+      }
+      if (lane_ == 0) shared_.states[warp_][r] = state;
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+        float* to = slot + r * GenericShared<kDim>::kPitch + dim(i);
+#pragma unroll
+        for (int j = 0; j < kVector; ++j) to[j] = first ? acc_[r][i][j] : fold(to[j], acc_[r][i][j], f);
+      }
+    }
+    __syncwarp();
+  }
+
+ private:
+  __device__ int dim(int i) const { return (i * 32 + lane_) * kVector; }
+
+  // Whether a token is there, and where.
+  __device__ bool find(int32_t token, uint32_t& block, uint32_t& offset) const {
+    if (token < span_.low || token >= span_.high) return false;
+    const uint32_t column = p_.pages.block_size.divide(static_cast<uint32_t>(token), offset);
+    const int32_t id = __ldg(table_ + column * p_.pages.entry_stride);
+    block = static_cast<uint32_t>(id);
+    if (block < p_.pages.num_blocks) return true;
+    // The first token of a block that anybody sees tells.
+    if (span_.head == 0 && (offset == 0 || token == span_.low) && token > span_.seen) {
+      p_.pages.report_block(span_.sequence, q_, column, id);
+    }
+    return false;
+  }
+
+  static __device__ CacheToken shuffle(const CacheToken& token, int lane) {
+    const auto at = __shfl_sync(0xFFFFFFFFu, reinterpret_cast<unsigned long long>(token.at), lane);
+    return {reinterpret_cast<const char*>(at), __shfl_sync(0xFFFFFFFFu, token.offset, lane)};
+  }
+
+  // x[r]: dot product of row r and this lane's token. Four lanes share the dims of their four tokens, eight at a time.
+  __device__ void dots(const CacheToken& token, float (&x)[kRows]) const {
+    float part[4][kRows];
+    CacheToken tokens[4];
+#pragma unroll
+    for (int t = 0; t < 4; ++t) {
+      tokens[t] = shuffle(token, lane_ / 4 * 4 + t);
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) part[t][r] = 0.0f;
+    }
+#pragma unroll 1
+    for (int d = lane_ % 4 * 8; d < p_.head_dim; d += 32) {
+      float k[4][8];
+      keys_.read(tokens, d, k);
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) {
+        const float4 low = *reinterpret_cast<const float4*>(shared_.query[r] + d);
+        const float4 high = *reinterpret_cast<const float4*>(shared_.query[r] + d + 4);
+        const float q[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+        for (int t = 0; t < 4; ++t) {
+          float dot = __fmul_rn(q[0], k[t][0]);
+#pragma unroll
+          for (int i = 1; i < 8; ++i) dot = __fmaf_rn(q[i], k[t][i], dot);
+          part[t][r] = __fadd_rn(part[t][r], dot);
+        }
+      }
+    }
+    __syncwarp();
+    const bool second = (lane_ & 2) != 0, odd = (lane_ & 1) != 0;
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      float half[2];
+#pragma unroll
+      for (int t = 0; t < 2; ++t) {
+        const float mine = second ? part[t + 2][r] : part[t][r], other = second ? part[t][r] : part[t + 2][r];
+        half[t] = __fadd_rn(mine, __shfl_xor_sync(0xFFFFFFFFu, other, 2));
+      }
+      const float mine = odd ? half[1] : half[0], other = odd ? half[0] : half[1];
+      x[r] = __fadd_rn(mine, __shfl_xor_sync(0xFFFFFFFFu, other, 1));
+    }
+  }
+
+  // Dot products become the token's weights, in shared memory; earlier sums are rescaled. Bit r of the result: row r sees the
+  // token.
+  __device__ uint32_t weigh(int32_t token, uint32_t offset, bool present, float (&x)[kRows]) {
+    if (p_.softcap != 0.0f) {
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) x[r] = tanhf(__fmul_rn(x[r], inner_));
+    }
+    const bool sparse = p_.sparse.vert_stride > 1;
+    uint32_t seen = 0;
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      const GenericRow row = shared_.rows[r];
+      bool sees = present && token <= row.position && token >= row.oldest;
+      if (sparse && sees) sees = p_.sparse.attends(row.position, static_cast<uint32_t>(token) - offset, row.sparse);
+      if (!__any_sync(0xFFFFFFFFu, sees)) {
+        x[r] = 0.0f;
+        continue;
+      }
+      // Logits in units of log2(e). A weight's exponent is rounded once, where it is small.
+      const float bias = __fmul_rn(row.slope, static_cast<float>(token - row.position));
+      const float logit = sees ? __fmaf_rn(x[r], outer_, bias) : -__builtin_huge_valf();
+      const float top = fmaxf(max_[r], warp_max(logit));
+      const float base = top == -__builtin_huge_valf() ? 0.0f : top;
+      const float before = exp2_approx(__fsub_rn(max_[r], base));
+      x[r] = sees ? exp2_approx(__fmaf_rn(x[r], outer_, __fsub_rn(bias, base))) : 0.0f;
+      max_[r] = top;
+      sum_[r] = __fmaf_rn(sum_[r], before, x[r]);
+      seen |= static_cast<uint32_t>(sees) << r;
+      if (before == 1.0f) continue;
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+#pragma unroll
+        for (int j = 0; j < kVector; ++j) acc_[r][i][j] = __fmul_rn(acc_[r][i][j], before);
+      }
+    }
+    auto* to = reinterpret_cast<float4*>(shared_.weights[warp_][lane_]);
+    to[0] = {x[0], x[1], x[2], x[3]};
+    to[1] = {x[4], x[5], x[6], x[7]};
+    __syncwarp();
+    return seen;
+  }
+
+  // Bit r of `sees`: row r sees this lane's token. What a row does not see is not multiplied either: it may be NaN.
+  __device__ void add_values(const CacheToken& token, uint32_t sees) {
+    uint32_t left = __ballot_sync(0xFFFFFFFFu, sees != 0);
+    int at[kTogether] = {};
+#pragma unroll 1
+    while (left != 0) {
+      CacheToken tokens[kTogether];
+      uint32_t seen[kTogether];
+#pragma unroll
+      for (int t = 0; t < kTogether; ++t) {
+        const bool there = left != 0;
+        at[t] = there ? __ffs(static_cast<int>(left)) - 1 : at[0];
+        left &= left - 1;
+        tokens[t] = shuffle(token, at[t]);
+        seen[t] = __shfl_sync(0xFFFFFFFFu, sees, at[t]);
+        if (!there) seen[t] = 0;
+      }
+#pragma unroll
+      for (int i = 0; i < kVectors; ++i) {
+        float v[kTogether][kVector];
+        values_.read(tokens, min(dim(i), p_.head_dim - kVector), v);
+#pragma unroll
+        for (int t = 0; t < kTogether; ++t) {
+          const auto* weights = reinterpret_cast<const float4*>(shared_.weights[warp_][at[t]]);
+          const float4 low = weights[0], high = weights[1];
+          const float w[kRows] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+#pragma unroll
+          for (int r = 0; r < kRows; ++r) {
+            if ((seen[t] >> r & 1) == 0) continue;
+#pragma unroll
+            for (int j = 0; j < kVector; ++j) acc_[r][i][j] = __fmaf_rn(w[r], v[t][j], acc_[r][i][j]);
+          }
+        }
+      }
+    }
+    __syncwarp();  // the next tile's weights may come
+  }
+
+  const AttentionParams& p_;
+  const AttentionSequence& q_;
+  const GenericSpan& span_;
+  GenericShared<kDim>& shared_;
+  const CacheReader keys_, values_;
+  const int32_t* const table_;
+  const int warp_, lane_;
+  float inner_, outer_;  // logit: dot product * outer, or tanh(dot product * inner) * outer
+  float max_[kRows], sum_[kRows];  // of the row; of this lane's tokens
+  float acc_[kRows][kVectors][kVector];
+};
+
+// ---- rows
+
+__device__ inline float query_number(const AttentionParams& p, const char* row, int d) {
+  switch (p.query_dtype) {
+    case VKV_DTYPE_F16: return F16::decode(__ldg(reinterpret_cast<const __half*>(row) + d));
+    case VKV_DTYPE_BF16: return BF16::decode(__ldg(reinterpret_cast<const __nv_bfloat16*>(row) + d));
+    default: return __ldg(reinterpret_cast<const float*>(row) + d);
+  }
+}
+
+// Fills shared memory with the query and what its rows see. Called by the CTA; ends with a barrier.
+template <int kDim>
+__device__ void load_rows(const AttentionParams& p, const AttentionSequence& q, const GenericSpan& span,
+                          GenericShared<kDim>& shared) {
+  constexpr float kLog2e = 1.44269504088896340736f;
+#pragma unroll 1
+  for (int r = 0; r < kGenericRows; ++r) {
+    const int32_t row = span.first_row + r;
+    uint32_t in_group;
+    const auto token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(row), in_group));
+    const int64_t head = span.head * static_cast<int64_t>(p.group.divisor) + in_group;
+    const bool there = row < span.rows;
+    const char* from = p.query + (q.query_begin + token) * p.query_token + head * p.query_head;
+    for (int d = static_cast<int>(threadIdx.x); d < kDim; d += 32 * kDecodeWarps) {
+      shared.query[r][d] = there && d < p.head_dim ? query_number(p, from, d) : 0.0f;
+    }
+    if (static_cast<int>(threadIdx.x) != r) continue;
+    GenericRow seen = {-1, 0, 0, 0.0f};
+    if (there) {
+      seen.position = q.length - q.query_len + token;
+      seen.oldest = p.oldest(seen.position);
+      if (p.sparse.vert_stride > 1) seen.sparse = p.sparse.offset(static_cast<int32_t>(head), span.head);
+      if (p.alibi_slopes != nullptr) seen.slope = __ldg(p.alibi_slopes + head * p.alibi_stride) * kLog2e;
+    }
+    shared.rows[r] = seen;
+  }
+  __syncthreads();
+}
+
+// ---- the kernel
+
+// CTAs of a multiprocessor that registers are kept for.
+constexpr int generic_ctas(int dim) { return dim <= 128 ? 4 : dim <= 256 ? 3 : 2; }
+
+template <int kDim>
+__global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
+    generic_kernel(const __grid_constant__ DecodeParams params) {
+  constexpr int kTokens = kGenericTokens, kRows = kGenericRows;
+  using Part = Node<kDim, kRows, 32 * kDecodeWarps>;
+  extern __shared__ __align__(128) char memory[];
+  auto& shared = *reinterpret_cast<GenericShared<kDim>*>(memory);
+  const AttentionParams& p = params.attention;
+  const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
+
+  uint32_t head, row_tile, s;
+  uint32_t rest = params.kv_heads_div.divide(blockIdx.x, head);
+  rest = params.row_tiles_div.divide(rest, row_tile);
+  // Later parts first: only long sequences have them.
+  const auto part = static_cast<int32_t>((1u << (2 * params.most_cut)) - 1 - params.seqs_div.divide(rest, s));
+
+  const bool reports = head == 0 && row_tile == 0 && part == 0 && warp == 0;
+  const AttentionSequence q = p.sequences.read(static_cast<int32_t>(s), reports);
+  const int32_t rows = q.query_len * static_cast<int32_t>(p.group.divisor);
+  const auto first_row = static_cast<int32_t>(row_tile * kRows);
+  if (first_row >= rows || q.query_len > params.longest_query) return;
+  const AttentionTree tree = AttentionTree::of<kTokens>(p, q, params.most_depth);
+  const int cut = tree_cut(tree.tiles, tree.depth, params.least_cut, params.most_cut, params.chunk_tiles);
+  if (part >> (2 * cut) != 0) return;
+
+  const auto position = [&](int32_t row) {
+    return q.length - q.query_len + static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(row)));
+  };
+  GenericSpan span = {static_cast<int32_t>(s), static_cast<int32_t>(head), first_row, rows, 0, 0, -1};
+  span.low = p.oldest(position(first_row));
+  span.high = position(min(first_row + kRows, rows) - 1) + 1;
+  if (first_row > 0) span.seen = position(first_row - 1);
+  const int32_t low_tile = max(span.low - tree.origin, 0) / kTokens;
+  const int32_t high_tile = max(span.high - tree.origin + kTokens - 1, 0) / kTokens;
+  load_rows(p, q, span, shared);
+
+  // This CTA's node: of level `level`, cut into rounds; in a round each warp has one or four leaves.
+  const int level = tree.depth - cut;
+  const int rounds = level >= 2 ? 1 << (2 * level - 4) : 1, leaves = level >= 2 ? 4 : 1;
+  const int32_t first_leaf = part << (2 * level);
+  const auto leaf_begin = [&](int round, int leaf) {
+    return min(max(tree.first_tile(first_leaf + (round * kDecodeWarps + warp) * leaves + leaf), low_tile), high_tile);
+  };
+  GenericWarp<kDim> attention(params, q, span, shared);
+  Part node, upper[kMostDepth - 2];
+#pragma unroll 1
+  for (int round = 0; round < rounds; ++round) {
+    bool first = true;
+#pragma unroll 1
+    for (int leaf = 0; leaf < leaves; ++leaf) {
+      const int32_t end = leaf_begin(round, leaf + 1);
+      int32_t tile = leaf_begin(round, leaf);
+      if (tile >= end) continue;
+      attention.begin_leaf();
+#pragma unroll 1
+      for (; tile < end; ++tile) attention.add_tile(tree.origin + tile * kTokens);
+      attention.end_leaf(first);
+      first = false;
+    }
+    if (first && lane < kRows) shared.states[warp][lane] = {-__builtin_huge_valf(), 0.0f};
+    __syncthreads();
+    node.gather(shared.slots[0], shared.states[0], GenericShared<kDim>::kPitch, kDecodeWarps);
+    __syncthreads();
+    // A node is the chain of its four children; the fourth one ends it.
+#pragma unroll 1
+    for (int k = 0; k < level - 2; ++k) {
+      const int child = round >> (2 * k) & 3;
+      if (child == 0) upper[k] = node;
+      else upper[k].append(node);
+      if (child != 3) break;
+      node = upper[k];
+    }
+  }
+
+  if (cut > 0) {
+    const int64_t unit = (static_cast<int64_t>(s) * params.row_tiles + row_tile) * p.num_kv_heads + head;
+    if (!fold_parts(node, params.arrivals, params.partials, unit << (2 * params.most_cut), part, cut)) return;
+  }
+  node.finish(p, q, first_row, rows, static_cast<int32_t>(head), 1.0f, params.vector_out);
+}
+
+#endif
+
+}  // namespace vkv::cuda
