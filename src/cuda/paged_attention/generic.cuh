@@ -51,7 +51,8 @@ class GenericWarp {
   static constexpr int kRows = kGenericRows;
   static constexpr int kVector = kDim / 32 < 4 ? kDim / 32 : 4;  // dims side by side that a lane accumulates
   static constexpr int kVectors = kDim / (32 * kVector);
-  static constexpr int kTogether = 4;  // tokens that are read at once
+  static constexpr int kTogether = kDim <= 256 ? 4 : 2;  // tokens whose values are read at once
+  static constexpr int kStep = kDim <= 256 ? 8 : 4;      // dims that a lane multiplies at once
   static constexpr float kLog2e = 1.44269504088896340736f;
 
  public:
@@ -126,6 +127,12 @@ class GenericWarp {
     }
     __syncwarp();
   }
+  // The slot of a warp without leaves.
+  __device__ void no_leaf() {
+    float* slot = shared_.slots[warp_];
+    for (int i = lane_; i < kRows * GenericShared<kDim>::kPitch; i += 32) slot[i] = 0.0f;
+    if (lane_ < kRows) shared_.states[warp_][lane_] = {-__builtin_huge_valf(), 0.0f};
+  }
 
  private:
   __device__ int dim(int i) const { return (i * 32 + lane_) * kVector; }
@@ -149,7 +156,7 @@ class GenericWarp {
     return {reinterpret_cast<const char*>(at), __shfl_sync(0xFFFFFFFFu, token.offset, lane)};
   }
 
-  // x[r]: dot product of row r and this lane's token. Four lanes share the dims of their four tokens, eight at a time.
+  // x[r]: dot product of row r and this lane's token. Four lanes share the dims of their four tokens.
   __device__ void dots(const CacheToken& token, float (&x)[kRows]) const {
     float part[4][kRows];
     CacheToken tokens[4];
@@ -160,19 +167,21 @@ class GenericWarp {
       for (int r = 0; r < kRows; ++r) part[t][r] = 0.0f;
     }
 #pragma unroll 1
-    for (int d = lane_ % 4 * 8; d < p_.head_dim; d += 32) {
-      float k[4][8];
+    for (int d = lane_ % 4 * kStep; d < p_.head_dim; d += 4 * kStep) {
+      float k[4][kStep];
       keys_.read(tokens, d, k);
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {
-        const float4 low = *reinterpret_cast<const float4*>(shared_.query[r] + d);
-        const float4 high = *reinterpret_cast<const float4*>(shared_.query[r] + d + 4);
-        const float q[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+        alignas(16) float q[kStep];
+#pragma unroll
+        for (int i = 0; i < kStep; i += 4) {
+          *reinterpret_cast<float4*>(q + i) = *reinterpret_cast<const float4*>(shared_.query[r] + d + i);
+        }
 #pragma unroll
         for (int t = 0; t < 4; ++t) {
           float dot = __fmul_rn(q[0], k[t][0]);
 #pragma unroll
-          for (int i = 1; i < 8; ++i) dot = __fmaf_rn(q[i], k[t][i], dot);
+          for (int i = 1; i < kStep; ++i) dot = __fmaf_rn(q[i], k[t][i], dot);
           part[t][r] = __fadd_rn(part[t][r], dot);
         }
       }
@@ -326,7 +335,7 @@ __device__ void load_rows(const AttentionParams& p, const AttentionSequence& q, 
 // ---- the kernel
 
 // CTAs of a multiprocessor that registers are kept for.
-constexpr int generic_ctas(int dim) { return dim <= 128 ? 4 : dim <= 256 ? 3 : 2; }
+constexpr int generic_ctas(int dim) { return dim <= 256 ? 3 : 2; }
 
 template <int kDim>
 __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
@@ -336,7 +345,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
   extern __shared__ __align__(128) char memory[];
   auto& shared = *reinterpret_cast<GenericShared<kDim>*>(memory);
   const AttentionParams& p = params.attention;
-  const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
+  const int warp = static_cast<int>(threadIdx.x / 32);
 
   uint32_t head, row_tile, s;
   uint32_t rest = params.kv_heads_div.divide(blockIdx.x, head);
@@ -387,7 +396,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
       attention.end_leaf(first);
       first = false;
     }
-    if (first && lane < kRows) shared.states[warp][lane] = {-__builtin_huge_valf(), 0.0f};
+    if (first) attention.no_leaf();
     __syncthreads();
     node.gather(shared.slots[0], shared.states[0], GenericShared<kDim>::kPitch, kDecodeWarps);
     __syncthreads();
