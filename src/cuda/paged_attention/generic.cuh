@@ -52,7 +52,7 @@ class GenericWarp {
   static constexpr int kVector = kDim / 32 < 4 ? kDim / 32 : 4;  // dims side by side that a lane accumulates
   static constexpr int kVectors = kDim / (32 * kVector);
   static constexpr int kTogether = kDim <= 256 ? 4 : 2;  // tokens whose values are read at once
-  static constexpr int kStep = kDim <= 256 ? 8 : 4;      // dims that a lane multiplies at once
+  static constexpr int kStep = kDim <= 128 ? 8 : 4;      // dims that a lane multiplies at once
   static constexpr float kLog2e = 1.44269504088896340736f;
 
  public:
