@@ -14,7 +14,7 @@ namespace vkv::cuda {
 constexpr int kGenericRows = 8, kGenericTokens = 32;  // of a tile: a token for each lane
 
 // What a row sees.
-struct GenericRow {
+struct alignas(16) GenericRow {
   int32_t position, oldest, sparse;  // -1, none: a row that is not there
   float slope;                       // in units of log2(e)
 };
