@@ -1,5 +1,5 @@
-// Numbers of a cache as float32, read where they lie: any cache dtype, layout and alignment. The kind of cache is decided at
-// run time, once for several tokens, so that one kernel serves all.
+// Numbers of a cache as float32, read where they lie: any cache dtype, layout and alignment. The kind of cache is
+// decided at run time, once for several tokens, so that one kernel serves all.
 #pragma once
 
 #include "cuda/paged_attention/problem.cuh"
@@ -135,7 +135,8 @@ class CacheReader {
       byte = group % quarter_ * 4 + token.offset % 4;
     }
     const char* block = token.at - head_ * side_.head - token.offset * side_.token;
-    return reinterpret_cast<const uint8_t*>(block + side_.scales + head_ * side_.scale_head + row * side_.scale_token + byte);
+    const char* scales = block + side_.scales + head_ * side_.scale_head;
+    return reinterpret_cast<const uint8_t*>(scales + row * side_.scale_token + byte);
   }
 
   const CacheSide& side_;
