@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
   const int32_t rows = q.query_len * static_cast<int32_t>(p.group.divisor);
   const auto first_row = static_cast<int32_t>(row_tile * kRows);
   if (first_row >= rows || q.query_len > params.longest_query) return;
-  const AttentionTree tree = AttentionTree::of<kTokens>(p, q, params.most_depth);
+  const AttentionTree tree = AttentionTree::of<kTokens>(p, q.length, q.query_len, params.most_depth, params.t2, params.t3);
   const int cut = tree_cut(tree.tiles, tree.depth, params.least_cut, params.most_cut, params.chunk_tiles);
   if (part >> (2 * cut) != 0) return;
 
@@ -116,7 +116,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
     }
     if (first) attention.no_leaf();
     __syncthreads();
-    node.gather(shared.slots[0], shared.states[0], GenericShared<kDim>::kPitch, kDecodeWarps);
+    node.gather(shared.slots[0], shared.states[0], GenericShared<kDim>::kPitch);
     __syncthreads();
     // A node is the chain of its four children; the fourth one ends it.
 #pragma unroll 1
@@ -131,7 +131,8 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
 
   if (cut > 0) {
     const int64_t unit = (static_cast<int64_t>(s) * params.row_tiles + row_tile) * p.num_kv_heads + head;
-    if (!fold_parts(node, params.arrivals, params.partials, unit << (2 * params.most_cut), part, cut)) return;
+    const int64_t first_part = unit << (2 * params.most_cut);
+    if (!fold_parts(node, params.arrivals, params.partials, params.all_parts, first_part, part, cut)) return;
   }
   node.finish(p, q, first_row, rows, static_cast<int32_t>(head), 1.0f, params.vector_out);
 }
