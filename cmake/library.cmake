@@ -142,6 +142,7 @@ if(vkv_cuda)
     src/cuda/paged_attention/decode_f16.cu
     src/cuda/paged_attention/decode_nvfp4.cu
     src/cuda/paged_attention/decode_policy.cpp
+    src/cuda/paged_attention/generic.cu
     src/cuda/paged_attention/launch.cu
     src/cuda/paged_attention/params.cpp
     src/cuda/paged_attention/prefill.cu)

@@ -19,6 +19,7 @@ DecodeInstances instances(vkv_dtype cache) {
 }
 
 int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas) {
+  if (i.stage_bytes == 0) return 0;
   const int32_t room = std::min(ctx.shared_per_block, ctx.shared_per_sm / ctas - kReservedShared);
   return std::clamp((room - i.fixed_bytes) / i.stage_bytes, 0, kMostStages);
 }
@@ -26,12 +27,12 @@ int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas) {
 // The narrowest that fits the head size, and of those the one with the fewest rows to spare that does it in one tile, if any.
 const DecodeInstance* choose(const CudaContext& ctx, const PagedAttention& p, int64_t rows) {
   const DecodeInstance* best = nullptr;
-  for (const DecodeInstance& i : instances(p.key_cache.dtype)) {
+  for (const DecodeInstance& i : instances(p.query.dtype == VKV_DTYPE_F32 ? VKV_DTYPE_F32 : p.key_cache.dtype)) {
     if (i.dim < p.head_dim || i.x_packed != p.x_packed || stages(ctx, i, 1) == 0) continue;
     const auto tiles = [&](const DecodeInstance& one) { return ceil_div(rows, 8 * one.row_tiles); };
     if (best == nullptr || i.dim < best->dim || (i.dim == best->dim && tiles(i) < tiles(*best))) best = &i;
   }
-  return best;
+  return best != nullptr ? best : generic_instance(p.head_dim);
 }
 
 // Bytes that every row, block and head is a multiple of.

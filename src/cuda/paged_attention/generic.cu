@@ -6,6 +6,9 @@ namespace vkv::cuda {
 namespace {
 
 template <int kDim>
+std::atomic<int32_t> generic_allowed[DecodeInstance::kDevices];
+
+template <int kDim>
 constexpr DecodeInstance generic() {
   DecodeInstance i = {};
   i.dim = kDim;
@@ -15,6 +18,7 @@ constexpr DecodeInstance generic() {
   i.fixed_bytes = static_cast<int32_t>(sizeof(GenericShared<kDim>));
   i.state_floats = Node<kDim, kGenericRows, 32 * kDecodeWarps>::kFloats;
   i.ctas = generic_ctas(kDim);
+  i.allowed = generic_allowed<kDim>;
   return i;
 }
 
