@@ -91,9 +91,12 @@ void launch_rows(const CudaContext& ctx, const RowWrite& write, int64_t unit_ele
   launch(ctx, rows_kernel<Convert>, p.tile.blocks(kDepth<Convert>), p.tile.width, 0, stream, p);
 }
 
+// Up to so many tokens are over before the memory is busy: more threads with less to compute each are done sooner.
+constexpr int64_t kFewTokens = 64;
+
 template <class From, class To>
 void quantize_rows(const CudaContext& ctx, const RowWrite& write, int64_t align, vkv_stream stream) {
-  if (align >= 16) return launch_rows<Quantize<From, To, 16>>(ctx, write, 16, stream);
+  if (align >= 16 && write.tokens > kFewTokens) return launch_rows<Quantize<From, To, 16>>(ctx, write, 16, stream);
   if (align >= 4) return launch_rows<Quantize<From, To, 4>>(ctx, write, 4, stream);
   launch_rows<Quantize<From, To, 1>>(ctx, write, 1, stream);
 }
