@@ -16,6 +16,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cuda/cache_gather/ragged.cuh"
 #include "cuda/launch.hpp"
@@ -38,6 +39,12 @@ struct Rows {
   int64_t units;   // of a row
 };
 
+// Units of a row that a thread has in flight: kDepth of a Mover that names it, else 4.
+template <class Mover, class = void>
+constexpr int kUnitsInFlight = 4;
+template <class Mover>
+constexpr int kUnitsInFlight<Mover, std::void_t<decltype(Mover::kDepth)>> = Mover::kDepth;
+
 struct NoAside {
   struct Aside {};
   __device__ Aside load_aside(Source) const { return {}; }
@@ -48,7 +55,7 @@ struct NoAside {
 // Otherwise a task is one row or a slice of one, with less to compute before the first load. A thread has kDepth units in flight.
 template <class Mover, bool kRuns>
 __global__ void __launch_bounds__(kGatherThreads) gather_kernel(const __grid_constant__ Mover m) {
-  constexpr int kDepth = 4;
+  constexpr int kDepth = kUnitsInFlight<Mover>;
   const Rows& rows = m.rows;
   if (blockIdx.x < rows.checkers) return rows.ragged.check(blockIdx.x, rows.checkers);
   const unsigned lane = threadIdx.x % 32, worker = blockIdx.x - rows.checkers, workers = gridDim.x - rows.checkers;
