@@ -141,7 +141,15 @@ if(vkv_cuda)
     src/cuda/cache_write/reshape_and_cache_flash.cpp
     src/cuda/cache_write/rows.cu
     src/cuda/elementwise/concat_mla_q.cu
-    src/cuda/elementwise/merge_attn_states.cu)
+    src/cuda/elementwise/merge_attn_states.cu
+    src/cuda/paged_attention/decode_bf16.cu
+    src/cuda/paged_attention/decode_e4m3.cu
+    src/cuda/paged_attention/decode_e5m2.cu
+    src/cuda/paged_attention/decode_f16.cu
+    src/cuda/paged_attention/decode_nvfp4.cu
+    src/cuda/paged_attention/decode_policy.cpp
+    src/cuda/paged_attention/launch.cu
+    src/cuda/paged_attention/params.cpp)
   set_target_properties(vkv PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CUDA_STANDARD 17
                         CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY Static LINKER_LANGUAGE CXX)
   # Fused where the source says so (see -ffp-contract above); -lineinfo lets profilers and sanitizers name source lines.

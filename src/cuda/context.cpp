@@ -22,6 +22,8 @@ CudaContext::CudaContext(int ordinal) : Context(kBackend), device(ordinal) {
   num_sms = attribute(cudaDevAttrMultiProcessorCount, device);
   cc_major = attribute(cudaDevAttrComputeCapabilityMajor, device);
   cc_minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
+  shared_per_sm = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, device);
+  shared_per_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   cudaDeviceProp properties;
   require("vkv_context_create: cudaGetDeviceProperties", cudaGetDeviceProperties(&properties, device));
   std::snprintf(name, sizeof name, "%.*s", static_cast<int>(sizeof name) - 1, properties.name);

@@ -15,6 +15,7 @@ struct CudaContext final : Context {
   vkv_device_report take_report() const override;
 
   int device = 0, num_sms = 0, cc_major = 0, cc_minor = 0;
+  int shared_per_sm = 0, shared_per_block = 0;  // bytes of shared memory, at most
   char name[64] = {};
   ReportWords* report = nullptr;  // pinned, mapped at the same address on the device
 

@@ -10,14 +10,9 @@ std::size_t no_workspace(const Context&, const Problem&) {
   return 0;
 }
 
-template <class Problem>
-[[noreturn]] std::size_t not_yet(const Context&, const Problem&) {
-  fail(VKV_ERROR_NOT_SUPPORTED, "this operation is not on the CUDA backend yet; use the CPU backend");
-}
-
-template <class Problem>
-void never(const Context&, const Problem&, vkv_stream) {}
-
+// paged_attention/
+std::size_t plan_paged_attention(const Context&, const PagedAttention&);
+void run(const Context&, const PagedAttention&, vkv_stream);
 // cache_write/
 void run(const Context&, const ReshapeAndCache&, vkv_stream);
 void run(const Context&, const ReshapeAndCacheFlash&, vkv_stream);
@@ -39,7 +34,7 @@ void run(const Context&, const SwapBlocksBatch&, vkv_stream);
 void run(const Context&, const CopyBlocks&, vkv_stream);
 
 inline constexpr Backend kBackend = {
-    {not_yet, never},     // paged_attention
+    {plan_paged_attention, run},
     {no_workspace, run},  // merge_attn_states
     {no_workspace, run},  // reshape_and_cache
     {no_workspace, run},  // reshape_and_cache_flash

@@ -1,0 +1,35 @@
+// The compiled decode kernels: data for the policy.
+#pragma once
+
+#include <cstdint>
+
+#include "vkv.h"
+
+namespace vkv::cuda {
+
+struct DecodeParams;
+
+struct DecodeInstance {
+  vkv_dtype cache;  // of 16-bit caches the query's dtype too
+  int32_t dim, row_tiles;  // head dims and 8 query rows each that fit
+  bool x_packed;
+  void (*kernel)(DecodeParams);
+  int32_t tile_tokens, fixed_bytes, stage_bytes;  // shared memory: bytes + stages * stage_bytes
+  int32_t state_floats;                           // of a part in the workspace
+  int32_t ctas;                                   // per multiprocessor, as compiled
+};
+
+struct DecodeInstances {
+  const DecodeInstance* first;
+  int count;
+  const DecodeInstance* begin() const { return first; }
+  const DecodeInstance* end() const { return first + count; }
+};
+
+DecodeInstances decode_f16();
+DecodeInstances decode_bf16();
+DecodeInstances decode_e4m3();
+DecodeInstances decode_e5m2();
+DecodeInstances decode_nvfp4();
+
+}  // namespace vkv::cuda

@@ -1,0 +1,23 @@
+// What the decode kernel is given.
+#pragma once
+
+#include "cuda/paged_attention/loader.cuh"
+#include "cuda/paged_attention/nodes.cuh"
+
+namespace vkv::cuda {
+
+constexpr int kDecodeWarps = 4;
+
+struct DecodeParams {
+  AttentionParams attention;
+  LoaderPolicy loader;
+  Arrivals arrivals;  // [units][4^most_cut]
+  float* partials;    // likewise, of one row tile's states each
+  int32_t most_depth, least_cut, most_cut, chunk_tiles;
+  int32_t row_tiles;  // of a sequence, at most
+  int32_t longest_query;  // sequences of more query tokens are somebody else's
+  bool paired_query, vector_out;  // query can be read by 4 bytes, out be written by 8
+  FastDiv kv_heads_div, row_tiles_div, seqs_div;
+};
+
+}  // namespace vkv::cuda

@@ -1,0 +1,86 @@
+#include "cuda/paged_attention/decode_policy.hpp"
+
+namespace vkv::cuda {
+namespace {
+
+constexpr int kMostStages = 6;
+constexpr int32_t kReservedShared = 1024;  // per CTA, by the driver
+
+DecodeInstances instances(vkv_dtype cache) {
+  switch (cache) {
+    case VKV_DTYPE_F16: return decode_f16();
+    case VKV_DTYPE_BF16: return decode_bf16();
+    case VKV_DTYPE_FP8_E4M3: return decode_e4m3();
+    case VKV_DTYPE_FP8_E5M2: return decode_e5m2();
+    case VKV_DTYPE_NVFP4: return decode_nvfp4();
+    default: return {nullptr, 0};
+  }
+}
+
+int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas) {
+  const int32_t room = std::min(ctx.shared_per_block, ctx.shared_per_sm / ctas - kReservedShared);
+  return std::clamp((room - i.fixed_bytes) / i.stage_bytes, 0, kMostStages);
+}
+
+// The narrowest that fits the head size, and of those the one with the fewest rows to spare that does it in one tile, if any.
+const DecodeInstance* choose(const CudaContext& ctx, const PagedAttention& p, int64_t rows) {
+  const DecodeInstance* best = nullptr;
+  for (const DecodeInstance& i : instances(p.key_cache.dtype)) {
+    if (i.dim < p.head_dim || i.x_packed != p.x_packed || stages(ctx, i, 1) == 0) continue;
+    const auto tiles = [&](const DecodeInstance& one) { return ceil_div(rows, 8 * one.row_tiles); };
+    if (best == nullptr || i.dim < best->dim || (i.dim == best->dim && tiles(i) < tiles(*best))) best = &i;
+  }
+  return best;
+}
+
+// Bytes that every row, block and head is a multiple of.
+int64_t alignment(const PagedAttention& p, const Tensor& cache, const CacheSide& side) {
+  Alignment all;
+  if (p.x_packed) return all.add(cache, 2).bytes();
+  if (cache.dtype != VKV_DTYPE_NVFP4) return all.add(cache, 3).add(p.head_dim * element_size(cache.dtype)).bytes();
+  return all.add(cache, 1).add(side.token).add(side.head).add(p.head_dim / 2).bytes();
+}
+
+}  // namespace
+
+LoaderPolicy loader_policy(const PagedAttention& p, const AttentionParams& a, const DecodePlan& plan) {
+  const int64_t bytes = std::min(alignment(p, p.key_cache, a.key), alignment(p, p.value_cache, a.value));
+  LoaderPolicy l;
+  l.stages = plan.stages;
+  l.piece_bytes = static_cast<int32_t>(bytes);
+  l.runs = p.block_size * element_size(p.key_cache.dtype) % 16 == 0;
+  l.sixteens = p.block_size % 16 == 0;
+  return l;
+}
+
+DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t longest_query) {
+  DecodePlan plan = {};
+  const int64_t group = p.num_heads / p.num_kv_heads, queries = std::min<int64_t>(p.max_query_len, longest_query);
+  const int64_t rows = group * queries;
+  plan.instance = choose(ctx, p, rows);
+  if (plan.instance == nullptr) return plan;
+  const DecodeInstance& instance = *plan.instance;
+  int ctas = instance.ctas;
+  if (stages(ctx, instance, ctas) < 2) ctas = 1;
+  plan.stages = stages(ctx, instance, ctas);
+  plan.longest_query = longest_query;
+  plan.row_tiles = ceil_div(rows, 8 * instance.row_tiles);
+  plan.units = p.num_seqs * p.num_kv_heads * plan.row_tiles;
+
+  int64_t span = p.max_seq_len;
+  if (p.sliding_window > 0) span = std::min(span, p.sliding_window + p.max_query_len + 16);
+  const auto tiles = static_cast<int32_t>(ceil_div(span, instance.tile_tokens));
+  plan.most_depth = most_depth(static_cast<int>(std::min<int64_t>(p.num_kv_heads, 64)));
+  plan.chunk_tiles = kChunkTokens / instance.tile_tokens;
+  const int deepest = tree_depth(tiles, plan.most_depth) - 1;
+  // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
+  while (plan.least_cut < deepest && (plan.units << (2 * plan.least_cut)) * 10 < int64_t{ctx.num_sms} * 9) ++plan.least_cut;
+  plan.most_cut = plan.least_cut;
+  while (plan.most_cut < deepest && tiles >> (2 * plan.most_cut) > plan.chunk_tiles &&
+         plan.units << (2 * plan.most_cut + 2) <= kMostParts) {
+    ++plan.most_cut;
+  }
+  return plan;
+}
+
+}  // namespace vkv::cuda

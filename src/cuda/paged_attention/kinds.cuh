@@ -1,0 +1,265 @@
+// How each cache dtype gets from shared memory into matrix fragments. K and V are the wide operand A, so a row of A is a token
+// (K) or a dim (V); fp8 and NVFP4 are widened to float16 on the way, exactly. Within a 16-wide step of the product, dims and
+// tokens may stand in any order as long as both operands agree; the orders chosen here are those in which bytes arrive.
+#pragma once
+
+#include <cuda_fp8.h>
+
+#include "cuda/paged_attention/problem.cuh"
+#include "cuda/primitives/mma.cuh"
+
+namespace vkv::cuda {
+
+#ifdef __CUDACC__
+
+// Which 16-byte piece of a row is stored where: pieces move so that eight rows of a fragment lie in different banks.
+template <int kPieces>
+__device__ int swizzled(int row, int piece) {
+  if constexpr (kPieces >= 8) return piece ^ (row & 7);
+  else if constexpr (kPieces == 4) return piece ^ ((row >> 1) & 3);
+  else if constexpr (kPieces == 2) return piece ^ ((row >> 2) & 1);
+  else return piece;
+}
+
+// Tokens of a tile beside each other: [dims][32 bytes], for x-packed V.
+__device__ inline int swizzled_run(int dim, int half) { return half ^ ((dim >> 2) & 1); }
+
+template <class MmaType, vkv_dtype kDtype>
+struct Kind16 {
+  using Mma = MmaType;
+  static constexpr vkv_dtype dtype = kDtype;
+  static constexpr int tile_tokens = 16;
+  template <int kDim>
+  static constexpr int row_bytes = 2 * kDim;
+  template <int>
+  static constexpr int scale_bytes = 0;
+  static constexpr float gain = 1.0f;  // stored numbers are `gain` times what fragments hold
+  static constexpr bool converts_query = false;
+  static constexpr bool neighbours = true;  // query_dims are
+
+  // Dims of B's (q's) element pair for k = 2t (half 0) or 2t + 8 (half 1) of step `k`.
+  static __device__ int2 query_dims(int k, int half, int t) {
+    const int d = 16 * k + 8 * half + 2 * t;
+    return {d, d + 1};
+  }
+  // Token of row i of K's fragment, and of column i of V's.
+  template <bool kXPacked>
+  static __device__ int token(int i) {
+    return i;
+  }
+  // Dim of row (g + 8 * half) of V's fragment m.
+  template <bool kXPacked>
+  static __device__ int dim(int m, int half, int g) {
+    return 16 * m + 8 * half + g;
+  }
+
+  // Calls step(k, a) with K's fragments of 16 tokens from `first` on.
+  template <int kDim, bool kXPacked, class Step>
+  static __device__ void keys(uint32_t tile, uint32_t, int first, int lane, Step&& step) {
+    constexpr int kPieces = row_bytes<kDim> / 16;
+    const int row = first + (lane & 15);
+#pragma unroll
+    for (int k = 0; k < kDim / 16; ++k) {
+      uint32_t a[4];
+      ldmatrix_x4(a, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, 2 * k + (lane >> 4)));
+      step(k, a);
+    }
+  }
+  template <int kDim, bool kXPacked, class Step>
+  static __device__ void values(uint32_t tile, uint32_t, int first, int lane, Step&& step) {
+    constexpr int kPieces = row_bytes<kDim> / 16;
+    const int i = lane >> 3, r = lane & 7;
+#pragma unroll
+    for (int m = 0; m < kDim / 16; ++m) {
+      uint32_t a[4];
+      if constexpr (kXPacked) {
+        const int row = 16 * m + (i & 1) * 8 + r;
+        ldmatrix_x4(a, tile + row * 32 + 16 * swizzled_run(row, i >> 1));
+      } else {
+        const int row = first + (i >> 1) * 8 + r;
+        ldmatrix_x4_trans(a, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, 2 * m + (i & 1)));
+      }
+      step(m, a);
+    }
+  }
+};
+
+using KindF16 = Kind16<MmaF16, VKV_DTYPE_F16>;
+using KindBF16 = Kind16<MmaBF16, VKV_DTYPE_BF16>;
+
+// Two fp8 numbers to two halves.
+template <__nv_fp8_interpretation_t kFormat>
+__device__ uint32_t widen_fp8(uint32_t pair) {
+  const __half2_raw h = __nv_cvt_fp8x2_to_halfraw2(static_cast<__nv_fp8x2_storage_t>(pair), kFormat);
+  return reinterpret_cast<const uint32_t&>(h);
+}
+
+template <__nv_fp8_interpretation_t kFormat, vkv_dtype kDtype>
+struct Kind8 {
+  using Mma = MmaF16;
+  static constexpr vkv_dtype dtype = kDtype;
+  static constexpr int tile_tokens = 32;
+  template <int kDim>
+  static constexpr int row_bytes = kDim;
+  template <int>
+  static constexpr int scale_bytes = 0;
+  static constexpr float gain = 1.0f;
+  static constexpr bool converts_query = true;
+  static constexpr bool neighbours = true;
+
+  static __device__ int2 query_dims(int k, int half, int t) {
+    const int d = 16 * k + 4 * t + 2 * half;
+    return {d, d + 1};
+  }
+  template <bool kXPacked>
+  static __device__ int token(int i) {
+    if constexpr (!kXPacked) return i;
+    else return 4 * ((i & 7) >> 1) + (i & 1) + 2 * (i >> 3);
+  }
+  template <bool kXPacked>
+  static __device__ int dim(int m, int half, int g) {
+    return kXPacked ? 16 * m + 8 * half + g : 16 * m + 2 * g + half;
+  }
+  template <int kDim, bool kXPacked, class Step>
+  static __device__ void keys(uint32_t tile, uint32_t, int first, int lane, Step&& step) {
+    constexpr int kPieces = row_bytes<kDim> / 16;
+    const int row = first + token<kXPacked>(lane & 15);
+#pragma unroll
+    for (int k = 0; k < kDim / 16; k += 2) {
+      uint32_t r[4];
+      ldmatrix_x4(r, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, k + (lane >> 4)));
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const uint32_t a[4] = {widen_fp8<kFormat>(r[2 * i] & 0xFFFF), widen_fp8<kFormat>(r[2 * i + 1] & 0xFFFF),
+                               widen_fp8<kFormat>(r[2 * i] >> 16), widen_fp8<kFormat>(r[2 * i + 1] >> 16)};
+        step(k + i, a);
+      }
+    }
+  }
+  template <int kDim, bool kXPacked, class Step>
+  static __device__ void values(uint32_t tile, uint32_t, int first, int lane, Step&& step) {
+    constexpr int kPieces = row_bytes<kDim> / 16;
+    const int i = lane >> 3, r = lane & 7;
+#pragma unroll
+    for (int m = 0; m < kDim / 16; m += 2) {
+      uint32_t x[4];
+      if constexpr (kXPacked) {
+        const int row = 16 * m + i * 8 + r;
+        ldmatrix_x4(x, tile + row * 32 + 16 * swizzled_run(row, first >> 4));
+      } else {
+        const int row = first + (i & 1) * 8 + r;
+        ldmatrix_x4_trans(x, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, m + (i >> 1)));
+#pragma unroll
+        for (int j = 0; j < 4; ++j) x[j] = __byte_perm(x[j], 0, 0x3120);  // dims 2g and 2g + 1 apart
+      }
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        const uint32_t low = x[2 * j], high = x[2 * j + 1];
+        if constexpr (kXPacked) {
+          const uint32_t a[4] = {widen_fp8<kFormat>(low & 0xFFFF), widen_fp8<kFormat>(high & 0xFFFF),
+                                 widen_fp8<kFormat>(low >> 16), widen_fp8<kFormat>(high >> 16)};
+          step(m + j, a);
+        } else {
+          const uint32_t a[4] = {widen_fp8<kFormat>(low & 0xFFFF), widen_fp8<kFormat>(low >> 16),
+                                 widen_fp8<kFormat>(high & 0xFFFF), widen_fp8<kFormat>(high >> 16)};
+          step(m + j, a);
+        }
+      }
+    }
+  }
+};
+
+using KindE4M3 = Kind8<__NV_E4M3, VKV_DTYPE_FP8_E4M3>;
+using KindE5M2 = Kind8<__NV_E5M2, VKV_DTYPE_FP8_E5M2>;
+
+// NVFP4. An e2m1 code put into a half's bits 15, 11..9 is 2^-14 times its value; the scale carries 2^7, so that a fragment
+// holds 2^-7 times the number, exactly. Scales lie in shared memory as halves, [dims / 16][32 tokens].
+struct KindNvfp4 {
+  using Mma = MmaF16;
+  static constexpr vkv_dtype dtype = VKV_DTYPE_NVFP4;
+  static constexpr int tile_tokens = 32;
+  template <int kDim>
+  static constexpr int row_bytes = kDim / 2;
+  template <int kDim>
+  static constexpr int scale_bytes = kDim / 16;
+  static constexpr float gain = 128.0f;
+  static constexpr bool converts_query = true;
+  static constexpr bool neighbours = false;
+
+  static __device__ int2 query_dims(int k, int half, int t) {
+    const int d = 32 * (k / 2) + 8 * t + 2 * (k % 2) + half;
+    return {d, d + 4};
+  }
+  template <bool>
+  static __device__ int token(int i) {
+    return i;
+  }
+  template <bool>
+  static __device__ int dim(int m, int half, int g) {
+    return 32 * (m / 2) + 4 * g + 2 * (m % 2) + half;
+  }
+  // Codes i and i + 4 of eight.
+  static __device__ uint32_t codes(uint32_t r, int i) {
+    const uint32_t x = r >> (4 * i);
+    return ((x << 12) & 0x80008000u) | ((x << 9) & 0x0E000E00u);
+  }
+  static __device__ uint32_t times(uint32_t a, uint32_t b) {
+    const __half2 y = __hmul2(reinterpret_cast<const __half2&>(a), reinterpret_cast<const __half2&>(b));
+    return reinterpret_cast<const uint32_t&>(y);
+  }
+  static __device__ uint32_t twice(uint32_t scales, int group, int token) {
+    uint16_t s;
+    asm volatile("ld.shared.u16 %0, [%1];" : "=h"(s) : "r"(scales + (group * 32 + token) * 2));
+    return s * 0x10001u;
+  }
+
+  template <int kDim, bool, class Step>
+  static __device__ void keys(uint32_t tile, uint32_t scales, int first, int lane, Step&& step) {
+    constexpr int kPieces = row_bytes<kDim> / 16;
+    const int row = first + (lane & 15), g = lane >> 2, t = lane & 3;
+#pragma unroll
+    for (int c = 0; c < kDim / 32; c += 2) {
+      uint32_t r[4];
+      ldmatrix_x4(r, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, c + (lane >> 4)));
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const uint32_t low = twice(scales, 2 * (c + i) + (t >> 1), first + g);
+        const uint32_t high = twice(scales, 2 * (c + i) + (t >> 1), first + g + 8);
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+          const uint32_t a[4] = {times(codes(r[2 * i], 2 * h), low), times(codes(r[2 * i + 1], 2 * h), high),
+                                 times(codes(r[2 * i], 2 * h + 1), low), times(codes(r[2 * i + 1], 2 * h + 1), high)};
+          step(2 * (c + i) + h, a);
+        }
+      }
+    }
+  }
+  template <int kDim, bool, class Step>
+  static __device__ void values(uint32_t tile, uint32_t scales, int first, int lane, Step&& step) {
+    constexpr int kPieces = row_bytes<kDim> / 16;
+    const int i = lane >> 3, r = lane & 7, g = lane >> 2, t = lane & 3;
+    const int row = first + (i & 1) * 8 + r;
+#pragma unroll
+    for (int c = 0; c < kDim / 32; c += 2) {
+      uint32_t x[4];
+      ldmatrix_x4_trans(x, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, c + (i >> 1)));
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        uint32_t early, late;  // scales of tokens 2t, 2t + 1 and of those 8 later
+        const uint32_t at = scales + ((2 * (c + j) + (g >> 2)) * 32 + first + 2 * t) * 2;
+        asm volatile("ld.shared.u32 %0, [%1];" : "=r"(early) : "r"(at));
+        asm volatile("ld.shared.u32 %0, [%1];" : "=r"(late) : "r"(at + 16));
+#pragma unroll
+        for (int h = 0; h < 2; ++h) {
+          const uint32_t a[4] = {times(codes(x[2 * j], 2 * h), early), times(codes(x[2 * j], 2 * h + 1), early),
+                                 times(codes(x[2 * j + 1], 2 * h), late), times(codes(x[2 * j + 1], 2 * h + 1), late)};
+          step(2 * (c + j) + h, a);
+        }
+      }
+    }
+  }
+};
+
+#endif
+
+}  // namespace vkv::cuda

@@ -1,0 +1,103 @@
+// paged_attention on CUDA: one selector for the plan and the launch, and the workspace cut up.
+#include <atomic>
+#include <chrono>
+
+#include "cuda/launch.hpp"
+#include "cuda/ops.hpp"
+#include "cuda/paged_attention/decode_params.cuh"
+#include "cuda/paged_attention/decode_policy.hpp"
+
+namespace vkv::cuda {
+namespace {
+
+constexpr int32_t kLongestQuery = 0x7FFFFFFF;
+
+struct Workspace {
+  Arrivals arrivals;
+  float* partials;
+  std::size_t bytes;
+
+  Workspace(void* base, const DecodePlan& plan) : arrivals{}, partials(nullptr), bytes(0) {
+    if (plan.most_cut == 0) return;
+    const auto parts = static_cast<std::size_t>(plan.parts());
+    const std::size_t words = (parts * sizeof(unsigned long long) + 255) / 256 * 256;
+    arrivals.words = static_cast<unsigned long long*>(base);
+    if (base != nullptr) partials = reinterpret_cast<float*>(static_cast<char*>(base) + words);
+    bytes = words + parts * static_cast<std::size_t>(plan.instance->state_floats) * sizeof(float);
+  }
+};
+
+// No two calls of any process have the same, as good as surely.
+uint64_t fresh_tag() {
+  static std::atomic<uint64_t> next{static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count())};
+  uint64_t z = next.fetch_add(0x9E3779B97F4A7C15ull);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return (z ^ (z >> 31)) & 0xFFFFFFFFFFFFull;
+}
+
+DecodePlan plan_or_refuse(const CudaContext& ctx, const PagedAttention& p) {
+  if (p.num_seqs >= int64_t{1} << 31) {
+    fail(VKV_ERROR_NOT_SUPPORTED, "%lld sequences; the CUDA backend supports fewer than 2^31", static_cast<long long>(p.num_seqs));
+  }
+  if (p.max_query_len * (p.num_heads / p.num_kv_heads) >= int64_t{1} << 31) {
+    fail(VKV_ERROR_NOT_SUPPORTED, "max_query_len is %lld; the CUDA backend supports fewer than 2^31 query rows of a KV head",
+         static_cast<long long>(p.max_query_len));
+  }
+  const DecodePlan plan = decode_plan(ctx, p, kLongestQuery);
+  if (plan.instance == nullptr) {
+    fail(VKV_ERROR_NOT_SUPPORTED, "query.dtype %s with key_cache.dtype %s is not on the CUDA backend yet", dtype_name(p.query.dtype),
+         dtype_name(p.key_cache.dtype));
+  }
+  if (plan.parts() >= int64_t{1} << 31) {
+    fail(VKV_ERROR_NOT_SUPPORTED, "num_seqs * num_kv_heads * query rows / %d is %lld; the CUDA backend supports fewer than 2^31",
+         8 * plan.instance->row_tiles, static_cast<long long>(plan.units));
+  }
+  return plan;
+}
+
+// The kernel may take all the shared memory that its plan asks for, on every device that it meets.
+void allow_shared_memory(const DecodeInstance& instance, int device, int bytes) {
+  static std::atomic<int> allowed[64][5][16];
+  (void)allowed;
+  require("cudaFuncSetAttribute", cudaFuncSetAttribute(reinterpret_cast<const void*>(instance.kernel),
+                                                       cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+  (void)device;
+}
+
+}  // namespace
+
+std::size_t plan_paged_attention(const Context& ctx, const PagedAttention& p) {
+  if (p.empty()) return 0;
+  return Workspace(nullptr, plan_or_refuse(self(ctx), p)).bytes;
+}
+
+void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
+  const CudaContext& ctx = self(context);
+  const DecodePlan plan = plan_or_refuse(ctx, p);
+  const Workspace workspace(p.workspace, plan);
+  DecodeParams d = {};
+  d.attention = attention_params(ctx, p);
+  d.loader = loader_policy(p, d.attention, plan);
+  d.arrivals = workspace.arrivals;
+  d.arrivals.tag = fresh_tag();
+  d.partials = workspace.partials;
+  d.most_depth = plan.most_depth;
+  d.least_cut = plan.least_cut;
+  d.most_cut = plan.most_cut;
+  d.chunk_tiles = plan.chunk_tiles;
+  d.row_tiles = static_cast<int32_t>(plan.row_tiles);
+  d.longest_query = plan.longest_query;
+  d.paired_query = Alignment().add(p.query, 2).bytes() >= 4;
+  d.vector_out = Alignment().add(p.out, 2).bytes() >= 8;
+  d.kv_heads_div = FastDiv(static_cast<uint32_t>(p.num_kv_heads));
+  d.row_tiles_div = FastDiv(static_cast<uint32_t>(plan.row_tiles));
+  d.seqs_div = FastDiv(static_cast<uint32_t>(p.num_seqs));
+  const DecodeInstance& instance = *plan.instance;
+  const int shared = instance.fixed_bytes + plan.stages * instance.stage_bytes;
+  const DeviceGuard guard(ctx.device);
+  allow_shared_memory(instance, ctx.device, shared);
+  launch(ctx, instance.kernel, plan.parts(), 32 * kDecodeWarps, static_cast<std::size_t>(shared), stream, d);
+}
+
+}  // namespace vkv::cuda

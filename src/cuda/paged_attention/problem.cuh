@@ -1,0 +1,180 @@
+// What attention kernels are given, and how they read lengths, offsets and block ids: each put into its bounds, and noted if
+// it was outside, as the CPU backend does.
+#pragma once
+
+#include <cstdint>
+
+#include "cuda/primitives/fast_div.cuh"
+#include "cuda/primitives/report.cuh"
+#include "vkv.h"
+
+namespace vkv::cuda {
+
+// int32 tensors of one dimension; stride in elements. Null: absent.
+struct Integers {
+  const int32_t* data;
+  int64_t stride;
+#ifdef __CUDACC__
+  __device__ int32_t at(int64_t i) const { return __ldg(data + i * stride); }
+#endif
+};
+
+// One sequence, every number within its bounds.
+struct AttentionSequence {
+  int32_t length;      // tokens in the cache
+  int32_t query_len;   // query tokens; the last one is at position length - 1
+  int64_t query_begin; // row of its first query token
+  int64_t entry;       // CSR: its first element of kv_indices
+};
+
+struct AttentionSequences {
+  Integers seq_lens;                                // padded form, or
+  Integers kv_indptr, kv_last_page_len;             // CSR form
+  Integers query_start_loc;                         // null: one query token each
+  int64_t num_tokens, entries, block_size;
+  int32_t max_seq_len, max_query_len, op;
+  ReportWords* report;
+
+#ifdef __CUDACC__
+  // Called by whole warps. `reports`: exactly one warp of the launch for each sequence.
+  __device__ AttentionSequence read(int32_t s, bool reports) const;
+
+ private:
+  __device__ int64_t bounded(int32_t what, int64_t index, int64_t value, int64_t low, int64_t high, bool reports) const {
+    if (value >= low && value <= high) return value;
+    if (reports && threadIdx.x % 32 == 0) note(report, op, what, index, value, high + 1);
+    return value < low ? low : high;
+  }
+#endif
+};
+
+// Where the tokens of one side, K or V, lie; strides in bytes.
+struct CacheSide {
+  const char* data;
+  int64_t block, token, head;
+  int64_t pitch;   // x-packed: from one run of 16 bytes of a token to the next (K), or from dim to dim (V); else 16
+  // NVFP4: a block's scales lie behind its data.
+  int64_t scales, scale_token, scale_head;
+};
+
+// The pages of every sequence.
+struct AttentionPages {
+  const int32_t* table;  // block_table, or kv_indices
+  int64_t row_stride;    // padded: from sequence to sequence; CSR: 0
+  int64_t entry_stride;
+  int64_t columns;       // padded: of a row
+  FastDiv block_size;
+  uint32_t num_blocks;
+  bool csr;
+  int32_t op;
+  ReportWords* report;
+
+#ifdef __CUDACC__
+  __device__ const int32_t* row(int32_t s, const AttentionSequence& q) const {
+    return table + s * row_stride + q.entry * entry_stride;
+  }
+  // Out of line: what is wrong with the id of `column`.
+  __device__ __noinline__ void report_block(int32_t s, const AttentionSequence& q, uint32_t column, int32_t id) const {
+    note(report, op, VKV_REPORT_BLOCK_ID, csr ? q.entry + column : s * columns + column, id, num_blocks);
+  }
+#endif
+};
+
+// vLLM's block-sparse rule, made ready.
+struct AttentionSparse {
+  int32_t vert_stride;  // at most 1: off
+  int32_t local_blocks;
+  FastDiv block_size;
+  int32_t step;       // |head_sliding_step| % vert_stride
+  bool by_kv_head;    // head_sliding_step < 0
+  int32_t rank;       // tp_rank * heads % vert_stride
+#ifdef __CUDACC__
+  __device__ __noinline__ int32_t offset(int32_t query_head, int32_t kv_head) const {
+    const int64_t head = by_kv_head ? kv_head : query_head;
+    return static_cast<int32_t>(((rank + head) % vert_stride * step + 1) % vert_stride);
+  }
+  // `first`: first token of the cache block of the key.
+  __device__ __noinline__ bool attends(int32_t position, uint32_t first, int32_t offset) const {
+    const int32_t key_block = static_cast<int32_t>(block_size.divide(first));
+    const int32_t query_block = static_cast<int32_t>(block_size.divide(static_cast<uint32_t>(position)));
+    return static_cast<int64_t>(key_block) > static_cast<int64_t>(query_block) - local_blocks ||
+           (static_cast<int64_t>(key_block) + offset) % vert_stride == 0;
+  }
+#endif
+};
+
+struct AttentionParams {
+  const char* query;
+  char* out;
+  float* lse;  // null: not wanted
+  int64_t query_token, query_head, out_token, out_head;  // bytes
+  int64_t lse_token, lse_head;                           // elements
+  CacheSide key, value;
+  const float *k_scale, *v_scale;  // null: 1
+  int64_t k_scale_stride, v_scale_stride;
+  const float *alibi_slopes, *sinks;  // null: none
+  int64_t alibi_stride, sink_stride;
+  AttentionSequences sequences;
+  AttentionPages pages;
+  AttentionSparse sparse;
+  float softmax_scale, softcap;  // softcap 0: off
+  int32_t sliding_window;        // 0: off
+  int32_t num_seqs, num_heads, num_kv_heads, head_dim;
+  FastDiv group;                 // query heads of a KV head
+  vkv_dtype query_dtype, cache_dtype;
+  bool x_packed, swizzled_v;
+
+#ifdef __CUDACC__
+  // Oldest token that a query token at `position` attends to.
+  __device__ int32_t oldest(int32_t position) const {
+    return sliding_window == 0 ? 0 : max(position - sliding_window + 1, 0);
+  }
+  __device__ float key_scale(int32_t kv_head) const {
+    return k_scale == nullptr ? 1.0f : __ldg(k_scale + kv_head * k_scale_stride);
+  }
+  __device__ float value_scale(int32_t kv_head) const {
+    return v_scale == nullptr ? 1.0f : __ldg(v_scale + kv_head * v_scale_stride);
+  }
+#endif
+};
+
+#ifdef __CUDACC__
+
+inline __device__ AttentionSequence AttentionSequences::read(int32_t s, bool reports) const {
+  AttentionSequence q;
+  q.entry = 0;
+  int64_t tokens = 0;
+  if (kv_indptr.data == nullptr) {
+    tokens = seq_lens.at(s);
+  } else {
+    if (s == 0) bounded(VKV_REPORT_OFFSET, 0, kv_indptr.at(0), 0, entries, reports);
+    // A bad entry spoils its two sequences, no others.
+    q.entry = min(max(static_cast<int64_t>(kv_indptr.at(s)), int64_t{0}), entries);
+    const int64_t end = bounded(VKV_REPORT_OFFSET, s + 1, kv_indptr.at(s + 1), q.entry, entries, reports);
+    if (end > q.entry) {
+      tokens = (end - q.entry - 1) * block_size +
+               bounded(VKV_REPORT_LENGTH, s, kv_last_page_len.at(s), 0, block_size, reports);
+    }
+  }
+  q.length = static_cast<int32_t>(bounded(VKV_REPORT_LENGTH, s, tokens, 0, max_seq_len, reports));
+  q.query_begin = s;
+  q.query_len = 1;
+  if (query_start_loc.data != nullptr) {
+    if (s == 0) bounded(VKV_REPORT_OFFSET, 0, query_start_loc.at(0), 0, num_tokens, reports);
+    // Rows begin where all sequences before have ended, so that none has two owners whatever the offsets.
+    int64_t begin = 0;
+    for (int32_t i = static_cast<int32_t>(threadIdx.x % 32); i <= s; i += 32) {
+      begin = max(begin, static_cast<int64_t>(query_start_loc.at(i)));
+    }
+    begin = min(begin, num_tokens);
+    begin = __reduce_max_sync(0xFFFFFFFFu, static_cast<uint32_t>(begin));
+    const int64_t end = bounded(VKV_REPORT_OFFSET, s + 1, query_start_loc.at(s + 1), begin, num_tokens, reports);
+    q.query_begin = begin;
+    q.query_len = static_cast<int32_t>(bounded(VKV_REPORT_LENGTH, s, end - begin, 0, max_query_len, reports));
+  }
+  return q;
+}
+
+#endif
+
+}  // namespace vkv::cuda
