@@ -25,7 +25,7 @@ using vkv::cuda::SwapPolicy;
 using vkv::cuda::Way;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kMostBytes = 64 << 20;
+constexpr int64_t kMostBytes = 32 << 20;
 constexpr int kSamples = 15;
 constexpr double kPatience = 0.04;  // seconds of samples of a slow method, after the third
 
@@ -102,8 +102,9 @@ class Bench {
     const vkv::SwapBlocks q = problem(to_device, blocks, pairs);
     std::vector<std::vector<double>> samples(all.size() + 1);
     std::vector<double> spent(samples.size());
+    fill_source(to_device, 2 * blocks.total());
     for (std::size_t m = 0; m < all.size(); ++m) {
-      clear(to_device, 2 * blocks.total());
+      clear_destination(to_device, 2 * blocks.total());
       run(q, all[m].policy, to_device);
       verify(to_device, blocks, pairs, all[m].name);
     }
@@ -156,10 +157,13 @@ class Bench {
     check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
   }
 
-  // Source: the content. Destination: zeros.
-  void clear(bool to_device, int64_t bytes) {
+  void fill_source(bool to_device, int64_t bytes) {
+    check(cudaMemcpy(source(to_device), content_.data(), static_cast<std::size_t>(bytes), cudaMemcpyDefault), "cudaMemcpy");
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+  }
+
+  void clear_destination(bool to_device, int64_t bytes) {
     const auto size = static_cast<std::size_t>(bytes);
-    check(cudaMemcpy(source(to_device), content_.data(), size, cudaMemcpyDefault), "cudaMemcpy");
     if (to_device) check(cudaMemset(device_, 0, size), "cudaMemset");
     else std::memset(host_, 0, size);
     check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
