@@ -138,11 +138,12 @@ inline uint32_t checked_count(const char* what, int64_t count) {
   return static_cast<uint32_t>(count);
 }
 
-// Deals out `count` rows of `units` units: to every SM first, then more rows for each search.
+// Deals out `count` rows of `units` units: to every SM first, then more rows for each search, so that a second round of CTAs
+// comes only where warps have as many rows as they may.
 inline Rows deal_rows(const CudaContext& ctx, const Ragged& ragged, int64_t count, int64_t units) {
   constexpr int64_t kLongestSlice = 1024, kTaskUnits = 512, kWarpsPerSm = 32, kBoundsPerChecker = 8 * kGatherThreads;
   const int64_t slices = ceil_div(units, kLongestSlice), slice = ceil_div(units, slices);
-  const int64_t per_task = std::clamp<int64_t>(count * slices / (ctx.num_sms * kWarpsPerSm), 1,
+  const int64_t per_task = std::clamp<int64_t>(ceil_div(count * slices, ctx.num_sms * kWarpsPerSm), 1,
                                                std::clamp<int64_t>(kTaskUnits / slice, 1, 32));
   Rows rows;
   rows.checkers = static_cast<uint32_t>(ceil_div(ragged.num_bounds, kBoundsPerChecker));
