@@ -12,7 +12,7 @@ namespace vkv::cuda {
 namespace {
 
 constexpr int kGroup = 16;
-constexpr int kDepth = 2;  // tokens in flight a thread
+constexpr int kDepth = 2;  // most tokens in flight a thread
 
 template <class T>
 struct TwoOf {
@@ -117,12 +117,12 @@ __global__ void __launch_bounds__(kThreads) nvfp4_kernel(const __grid_constant__
   const uint32_t quarter = swizzled ? group / p.swizzle_quarter : 0, in_quarter = swizzled ? group % p.swizzle_quarter : 0;
   const float global = side.scale == nullptr ? 1.0f : __frcp_rn(__ldg(side.scale)), back = __frcp_rn(global);
 
-  for (; step * (kDepth * p.tile.rows) < p.tile.tokens; step += p.tile.group_step()) {
+  for (; p.tile.has(step); step += p.tile.group_step()) {
     Pack<kGroup * sizeof(T)> in[kDepth];
     int64_t slot[kDepth];
 #pragma unroll
     for (int i = 0; i < kDepth; ++i) {
-      const int64_t token = p.tile.token(step, row, i, kDepth);
+      const int64_t token = p.tile.token(step, row, i);
       slot[i] = -1;
       if (token >= p.tile.tokens) continue;
       slot[i] = p.slots.load(token);
@@ -137,7 +137,7 @@ __global__ void __launch_bounds__(kThreads) nvfp4_kernel(const __grid_constant__
     }
 #pragma unroll
     for (int i = 0; i < kDepth; ++i) {
-      const Place place = p.slots.decode(p.tile.token(step, row, i, kDepth), slot[i], unit == 0);
+      const Place place = p.slots.decode(p.tile.token(step, row, i), slot[i], unit == 0);
       if (!place.valid()) continue;
       const T* x = in[i].template as<T>();
       bool ordinary;
@@ -173,7 +173,7 @@ __global__ void __launch_bounds__(kThreads) nvfp4_kernel(const __grid_constant__
 
 template <class From>
 void launch_nvfp4(const CudaContext& ctx, const Params& p, bool aligned, vkv_stream stream) {
-  launch(ctx, aligned ? nvfp4_kernel<From, true> : nvfp4_kernel<From, false>, p.tile.blocks(kDepth), p.tile.width, 0, stream, p);
+  launch(ctx, aligned ? nvfp4_kernel<From, true> : nvfp4_kernel<From, false>, p.tile.blocks(), p.tile.width, 0, stream, p);
 }
 
 }  // namespace
@@ -191,7 +191,7 @@ void write_nvfp4(const CudaContext& ctx, const ReshapeAndCacheFlash& q, vkv_stre
   p.side[1] = side(q.value, q.value_cache, q.v_scale);
   p.groups_per_head = FastDiv(static_cast<uint32_t>(per_head));
   p.groups_per_side = FastDiv(static_cast<uint32_t>(per_head * q.num_heads));
-  p.tile = TokenTile(q.num_tokens, 2 * per_head * q.num_heads);
+  p.tile = TokenTile(q.num_tokens, 2 * per_head * q.num_heads, kDepth, ctx.num_sms);
   p.scale_bytes_at = q.num_heads * q.block_size * q.head_dim / 2;
   p.swizzle_quarter = q.nvfp4_swizzled_v ? static_cast<uint32_t>(per_head / 4) : 0;
   p.slots = make_slots(ctx, q.slot_mapping, q.num_blocks, q.block_size, VKV_OP_RESHAPE_AND_CACHE_FLASH);
