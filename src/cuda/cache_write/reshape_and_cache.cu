@@ -81,7 +81,7 @@ __device__ void store_value_runs(const Params& p, const Side& side, const Place&
 // Grid: any number of CTAs; a CTA turns one tile at a time: kTileTokens tokens x kTileUnits groups of K, or of V.
 // Block: kThreads. Shared: the tile in cache format, one row a token, padded by 4 bytes against bank conflicts.
 template <class From, class ToCache, bool kAligned>
-__global__ void __launch_bounds__(kThreads, kAligned && sizeof(typename From::Storage) == 2 ? 5 : 1) x_packed_kernel(const __grid_constant__ Params p) {
+__global__ void __launch_bounds__(kThreads, kAligned && sizeof(typename From::Storage) == 2 ? 5 : 3) x_packed_kernel(const __grid_constant__ Params p) {
   using In = typename From::Storage;
   using Out = typename ToCache::Out;
   constexpr int kX = 16 / sizeof(Out);
