@@ -218,8 +218,8 @@ int sweep(const char* json_path) {
   for (const bool to_device : {true, false}) {
     const auto& chosen = vkv::cuda::kSwapPolicies;
     const std::vector<Method> all = methods(to_device ? chosen.to_device : chosen.to_host);
-    std::printf("%s; a method's time as a multiple of one copy's\n%8s %6s %4s %10s", to_device ? "host to device" : "device to host",
-                "KiB", "blocks", "run", "copy us");
+    std::printf("%s; a method's time as a multiple of one copy's\n%8s %6s %4s %10s",
+                to_device ? "host to device" : "device to host", "KiB", "blocks", "run", "copy us");
     for (const Method& method : all) std::printf(" %11s", method.name.c_str());
     std::printf("   fastest\n");
     for (const Blocks& blocks : all_blocks()) {

@@ -151,7 +151,9 @@ TEST_CASE("bench: every peer's case is a case") {
 
 TEST_CASE("bench: how far a trace's batches are from the limit") {
   bench::Cases cases(3);
-  for (bench::Case& c : cases) c.op = "op", c.series = "trace", c.limit = bench::Limit::copy, c.read = 1000, c.written = 0, c.of_trace = true;
+  for (bench::Case& c : cases) {
+    c.op = "op", c.series = "trace", c.limit = bench::Limit::copy, c.read = 1000, c.written = 0, c.of_trace = true;
+  }
   cases[2].of_trace = false;
   cases[1].size = "the second";
   bench::Result result;

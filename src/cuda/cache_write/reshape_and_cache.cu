@@ -248,7 +248,7 @@ struct Narrowed {
 template <class From, class ToCache>
 void launch_x_packed(const CudaContext& ctx, Params p, bool aligned, vkv_stream stream) {
   if (p.tokens <= kStraightTokens) {
-    constexpr int64_t kUnits = 1 + 8 / sizeof(typename ToCache::Out);  // for each group, of which a unit is one of K or a pair of V
+    constexpr int64_t kUnits = 1 + 8 / sizeof(typename ToCache::Out);  // of a group: one of K, then pairs of V
     const int64_t chunks = ceil_div(p.groups * kUnits, kStraightThreads);
     if (p.tokens * chunks < (int64_t{1} << 31) / kStraightThreads) {  // units are numbered in 32 bits
       p.chunks = FastDiv(static_cast<uint32_t>(chunks));
