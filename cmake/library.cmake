@@ -49,6 +49,11 @@ target_include_directories(vkv
 target_compile_definitions(vkv PRIVATE VKV_BUILDING)
 # Results must not depend on how the compiler fuses a multiply and an add: fused where the source says so, else not.
 target_compile_options(vkv PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+# Every call clears and copies a few structs of some hundred bytes, for which GCC's own choice, string instructions, is slow.
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(vkv PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-mmemset-strategy=unrolled_loop:1024:noalign,libcall:-1:noalign
+                         -mmemcpy-strategy=unrolled_loop:1024:noalign,libcall:-1:noalign>)
+endif()
 find_package(Threads REQUIRED)
 target_link_libraries(vkv PRIVATE $<BUILD_INTERFACE:vkv_flags> Threads::Threads)
 

@@ -20,7 +20,20 @@ Cases all_cases() {
   add_gather_cases(cases);
   add_convert_cases(cases);
   add_move_cases(cases);
+  for (Case& c : cases) {
+    if (c.limit == Limit::copy) c.goal = {1.10, 2e-6, 0, c.size == "T=1" ? 1.6e-6 : 0};
+  }
   return cases;
+}
+
+const char* limit_name(Limit limit) {
+  switch (limit) {
+    case Limit::read: return "read";
+    case Limit::copy: return "copy";
+    case Limit::one_copy: return "one copy";
+    case Limit::arithmetic: return "arithmetic";
+  }
+  return "";
 }
 
 Timing summarise(std::vector<double> seconds) {
@@ -48,6 +61,46 @@ void Limits::take_better(const Limits& other) {
   for (std::size_t i = 0; i < read.size(); ++i) read[i].seconds = std::min(read[i].seconds, other.read[i].seconds);
   copy = std::max(copy, other.copy);
   quiet = std::min(quiet, other.quiet);
+}
+
+double Result::limit(const Row& row) const {
+  const Case& c = *row.what;
+  if (c.limit == Limit::one_copy) return row.timing.one_copy;
+  if (c.limit == Limit::arithmetic) return limits.operations > 0 ? c.operations / limits.operations : 0;
+  return limits.seconds(c.limit, static_cast<double>(c.goal.bytes > 0 ? c.goal.bytes : c.read + c.written));
+}
+
+double Result::goal(const Row& row) const {
+  const Goal& goal = row.what->goal;
+  if (info.backend == VKV_BACKEND_CPU || goal.factor == 0) return 0;
+  return goal.most > 0 ? goal.most : goal.factor * limit(row) + goal.extra;
+}
+
+bool is_peers_device(const vkv_context_info& info) { return std::string(info.name).find("H200") != std::string::npos; }
+
+double over_peer(const Result& result, const Row& row) {
+  const Peer* peer = peer_of(*row.what);
+  if (peer == nullptr || result.info.backend == VKV_BACKEND_CPU || row.timing.samples == 0) return 0;
+  const double times = row.timing.median / (peer->us * 1e-6);
+  return is_peers_device(result.info) ? times : times / (result.limit(row) / (peer->limit_us * 1e-6));
+}
+
+std::vector<Overhead> trace_overheads(const Result& result) {
+  std::vector<Overhead> all;
+  for (const Row& row : result.rows) {
+    if (!row.what->of_trace || row.timing.samples == 0) continue;
+    if (all.empty() || all.back().series != row.what->series) all.push_back({row.what->series});
+    Overhead& series = all.back();
+    const double ratio = row.timing.median / result.limit(row);
+    series.mean += std::log(ratio);
+    ++series.rows;
+    if (ratio > series.worst) {
+      series.worst = ratio;
+      series.worst_size = row.what->size;
+    }
+  }
+  for (Overhead& series : all) series.mean = std::exp(series.mean / series.rows);
+  return all;
 }
 
 namespace {
@@ -95,7 +148,8 @@ Row run(BenchDevice& on, const Case& c, const Effort& effort) {
     row.verified = true;
     for (const auto& instance : instances) require(instance->call(on.device().stream));
     support::synchronize(on.device());
-    row.timing = on.time(instances, count * c.footprint < on.cold_bytes(), effort);
+    row.timing = c.limit == Limit::one_copy ? on.time_beside_copy(instances, c.read, effort)
+                                            : on.time(instances, count * c.footprint < on.cold_bytes(), effort);
   } catch (const Refused& e) {
     (e.status / 100 == 2 ? row.skipped : row.wrong) = e.what();
   }
@@ -135,7 +189,7 @@ std::string today() {
 void list(const Cases& cases) {
   for (const Case& c : cases) {
     std::printf("%-70s %10s  %s\n", c.name().c_str(), bytes_text(static_cast<double>(c.read + c.written)).c_str(),
-                c.limit == Limit::read ? "read" : "copy");
+                limit_name(c.limit));
   }
 }
 
@@ -143,8 +197,14 @@ Cases chosen(const cxxopts::ParseResult& given) {
   const bool quick = given.count("quick") != 0;
   const auto ops = given["op"].as<std::vector<std::string>>();
   const auto name = given["case"].as<std::string>();
-  Cases cases;
-  for (Case& c : all_cases()) {
+  Cases known, cases;
+  if (given.count("trace") == 0) {
+    known = all_cases();
+  } else {
+    const int64_t batches = tools::integer_option(given, "batches", 1, 100000);
+    add_trace_cases(known, tools::read_trace(given["trace"].as<std::string>(), INT64_MAX), batches);
+  }
+  for (Case& c : known) {
     const bool op_matches =
         std::any_of(ops.begin(), ops.end(), [&](const auto& op) { return c.op.find(op) != std::string::npos; });
     if (op_matches && c.name().find(name) != std::string::npos && !(quick && c.footprint > kQuickFootprint)) {
@@ -169,6 +229,9 @@ int bench(int argc, char** argv) {
   options.add_options()("op", "Only operations with this in their name; may be repeated",
                         cxxopts::value<std::vector<std::string>>()->default_value(""))(
       "case", "Only cases with this in their name", cxxopts::value<std::string>()->default_value(""))(
+      "trace", "Attention over batches that vkv replay forms of this file of requests, in place of the other cases",
+      cxxopts::value<std::string>())("batches", "How many batches of the trace, evenly spread over its steps",
+                                     cxxopts::value<std::string>()->default_value("32"))(
       "quick", "Small cases and few repeats: a look, not a measurement")("repeats", "Samples of a case, at least",
                                                                          cxxopts::value<int>())(
       "min-time", "Seconds of samples of a case, at least", cxxopts::value<double>())(
@@ -221,6 +284,7 @@ int bench(int argc, char** argv) {
     wrong = wrong || !result.rows.back().wrong.empty();
   }
   measure();
+  print_overheads(result);
   print_limits(result);
   if (json.wanted()) json.write(to_json(result));
   if (html.wanted()) html.write(to_html(result));

@@ -1,10 +1,10 @@
-// Benchmark cases of attention over a paged cache: decode mostly, where reading the cache is the whole cost.
-#include <algorithm>
-#include <cmath>
+// Attention as the benchmark calls and verifies it.
+#include "tools/bench_attention.hpp"
+
+#include <map>
 #include <numeric>
 
 #include "support/reference/paged_attention.hpp"
-#include "tools/bench.hpp"
 #include "tools/bench_data.hpp"
 #include "tools/verify.hpp"
 
@@ -16,37 +16,14 @@ using support::Array;
 using support::Device;
 using support::Random;
 
-constexpr int64_t kDim = 128, kBlockSize = 16;
 constexpr float kScale = 0.5f;
 
-enum class Layout { nhd, hnd, x_packed };
-
-struct Attend {
-  int64_t heads, kv_heads;
-  std::vector<int64_t> lengths;
-  vkv_dtype dtype = VKV_DTYPE_BF16, cache = VKV_DTYPE_BF16;
-  Layout layout = Layout::nhd;
-  int64_t query_len = 1;
-
-  int64_t batch() const { return static_cast<int64_t>(lengths.size()); }
-  int64_t rows() const { return batch() * query_len; }
-  int64_t longest() const { return *std::max_element(lengths.begin(), lengths.end()); }
-  int64_t blocks_of(int64_t s) const { return (lengths[static_cast<std::size_t>(s)] + kBlockSize - 1) / kBlockSize; }
-  int64_t num_blocks() const {
-    int64_t n = 0;
-    for (int64_t s = 0; s < batch(); ++s) n += blocks_of(s);
-    return n;
-  }
-  int64_t row_elements() const { return cache == VKV_DTYPE_NVFP4 ? kDim / 2 + kDim / 16 : kDim; }
-  int64_t token_bytes() const { return 2 * kv_heads * row_elements() * support::element_size(cache); }  // K and V
-};
-
 // Blocks of an NVFP4 cache: any data, scales between 2^-3 and 2^-1.
-const Pattern& nvfp4_blocks(int64_t kv_heads) {
-  static std::vector<Pattern> made(65);
-  Pattern& all = made.at(static_cast<std::size_t>(kv_heads));
+const Pattern& nvfp4_blocks(int64_t block_elements) {
+  static std::map<int64_t, Pattern> made;
+  Pattern& all = made[block_elements];
   if (!all.bytes.empty()) return all;
-  const int64_t data = kv_heads * kBlockSize * kDim / 2, scales = kv_heads * kBlockSize * kDim / 16;
+  const int64_t data = block_elements / 2, scales = block_elements / 16;
   all.unit = data + scales;
   Random random(40);
   for (int64_t block = 0; block < 32; ++block) {
@@ -81,9 +58,9 @@ class Attention final : public Instance {
   Attention(const Device& on, const Attend& given, Random& random)
       : device_(on),
         a_(given),
-        query_(on, a_.dtype, {a_.rows(), a_.heads, kDim}),
-        out_(on, a_.dtype, {a_.rows(), a_.heads, kDim}),
-        block_table_(on, VKV_DTYPE_I32, {a_.batch(), (a_.longest() + kBlockSize - 1) / kBlockSize}),
+        query_(on, a_.dtype, {a_.rows(), a_.heads, a_.dim}),
+        out_(on, a_.dtype, {a_.rows(), a_.heads, a_.dim}),
+        block_table_(on, VKV_DTYPE_I32, {a_.batch(), (a_.longest() + a_.block_size - 1) / a_.block_size}),
         seq_lens_(on, VKV_DTYPE_I32, {a_.batch()}),
         scale_(on, VKV_DTYPE_F32, {1}),
         blocks_(random.distinct(a_.num_blocks(), a_.num_blocks())),
@@ -112,12 +89,23 @@ class Attention final : public Instance {
   vkv_status call(vkv_stream stream) const override { return run(device_, params_, stream); }
 
   // One sequence; of its heads the first and the last that read one KV head, but all of an NVFP4 cache, whose blocks
-  // hold the heads' scales apart.
+  // hold the heads' scales apart. Of many rows a few: the others differ in their length alone.
   std::string verify() const override {
-    const int64_t group = a_.heads / a_.kv_heads, length = a_.lengths[static_cast<std::size_t>(sequence_)];
-    const bool nvfp4 = a_.cache == VKV_DTYPE_NVFP4, packed = a_.layout == Layout::x_packed;
-    Pick rows(static_cast<std::size_t>(a_.query_len)), heads, kv_heads;
-    std::iota(rows.begin(), rows.end(), sequence_ * a_.query_len);
+    Random random(3);
+    for (const int64_t row : some_of(a_.query_len, random, 4)) {
+      std::string wrong = verify_row(row);
+      if (!wrong.empty()) return wrong;
+    }
+    return "";
+  }
+
+ private:
+  std::string verify_row(int64_t row) const {
+    const int64_t group = a_.heads / a_.kv_heads;
+    const int64_t length = a_.lengths[static_cast<std::size_t>(sequence_)] - a_.query_len + row + 1;
+    const bool nvfp4 = a_.cache == VKV_DTYPE_NVFP4, packed = a_.packing == Packing::x_packed;
+    const Pick rows = {sequence_ * a_.query_len + row};
+    Pick heads, kv_heads;
     if (!nvfp4) {
       kv_heads = {kv_head_};
       heads = {kv_head_ * group};
@@ -125,10 +113,10 @@ class Attention final : public Instance {
     }
     int64_t first = 0;
     for (int64_t s = 0; s < sequence_; ++s) first += a_.blocks_of(s);
-    const Pick blocks(blocks_.begin() + first, blocks_.begin() + first + a_.blocks_of(sequence_));
+    const Pick blocks(blocks_.begin() + first, blocks_.begin() + first + (length + a_.block_size - 1) / a_.block_size);
     const auto sample_cache = [&](const Tensor& cache) {
       if (packed) return cache.sample({blocks, kv_heads});
-      return cache.sample({blocks, {}, kv_heads}, {1, static_cast<int64_t>(blocks.size()), kBlockSize,
+      return cache.sample({blocks, {}, kv_heads}, {1, static_cast<int64_t>(blocks.size()), a_.block_size,
                                                    nvfp4 ? a_.kv_heads : 1, a_.row_elements()});
     };
     std::vector<int64_t> table(blocks.size());
@@ -137,27 +125,25 @@ class Attention final : public Instance {
     block_table.fill_integers(table);
     const Array absent, query = query_.sample({rows, heads}), key = sample_cache(key_cache_),
                         value = sample_cache(value_cache_), scale = scale_.sample({}),
-                        seq_lens = integers(VKV_DTYPE_I32, {length}),
-                        starts = integers(VKV_DTYPE_I32, {0, a_.query_len});
+                        seq_lens = integers(VKV_DTYPE_I32, {length});
     const auto want = reference::paged_attention(
         {query,  key,    value,  0,      0, packed, false, scale, scale, block_table, seq_lens, absent, absent,
-         absent, starts, absent, absent, 0, 0,      0,     0,     0,     0,           0,        0,      0});
-    return tools::compare_rows("out", out_.sample({rows, heads}), want.out, kDim, tools::tolerance(a_.dtype));
+         absent, absent, absent, absent, 0, 0,      0,     0,     0,     0,           0,        0,      0});
+    return tools::compare_rows("out", out_.sample({rows, heads}), want.out, a_.dim, tools::tolerance(a_.dtype));
   }
 
- private:
   void make_caches(Random& random) {
-    const int64_t n = a_.num_blocks(), h = a_.kv_heads, f = a_.row_elements(), b = kBlockSize;
+    const int64_t n = a_.num_blocks(), h = a_.kv_heads, f = a_.row_elements(), b = a_.block_size;
     for (Tensor* cache : {&key_cache_, &value_cache_}) {
-      if (a_.layout == Layout::x_packed) {
+      if (a_.packing == Packing::x_packed) {
         const int64_t x = 16 / support::element_size(a_.cache);
-        *cache = Tensor(device_, a_.cache, cache == &key_cache_ ? Shape{n, h, kDim / x, b, x} : Shape{n, h, kDim, b});
+        *cache = Tensor(device_, a_.cache, cache == &key_cache_ ? Shape{n, h, a_.dim / x, b, x} : Shape{n, h, a_.dim, b});
       } else {
         *cache =
-            Tensor(device_, a_.cache, {n, b, h, f}, a_.layout == Layout::hnd ? Shape{b * h * f, f, b * f, 1} : Shape{});
+            Tensor(device_, a_.cache, {n, b, h, f}, a_.packing == Packing::hnd ? Shape{b * h * f, f, b * f, 1} : Shape{});
       }
       if (a_.cache == VKV_DTYPE_NVFP4)
-        cache->fill(nvfp4_blocks(h), random);
+        cache->fill(nvfp4_blocks(h * b * a_.dim), random);
       else
         cache->fill(random);
     }
@@ -166,7 +152,7 @@ class Attention final : public Instance {
   void name_tensors(vkv_paged_attention_params& p) {
     name_common_tensors(p);
     p.block_table = block_table_.view();
-    p.cache_layout = a_.layout == Layout::x_packed ? VKV_CACHE_LAYOUT_X_PACKED : VKV_CACHE_LAYOUT_STRIDED;
+    p.cache_layout = a_.packing == Packing::x_packed ? VKV_CACHE_LAYOUT_X_PACKED : VKV_CACHE_LAYOUT_STRIDED;
     if (a_.query_len == 1) return;
     std::vector<int32_t> starts;
     for (int64_t s = 0; s <= a_.batch(); ++s) starts.push_back(static_cast<int32_t>(s * a_.query_len));
@@ -201,98 +187,45 @@ class Attention final : public Instance {
   Params params_ = VKV_INIT(Params);
 };
 
-template <class Params>
-Case attention_case(const std::string& op, const std::string& chart, const std::string& series, const std::string& size,
-                    const Attend& a) {
-  const int64_t tokens = std::accumulate(a.lengths.begin(), a.lengths.end(), int64_t{0});
-  const int64_t rows = a.rows() * a.heads * kDim * support::element_size(a.dtype),
-                tables = 4 * (a.num_blocks() + a.batch());
-  const int64_t cached = tokens * a.token_bytes();
-  return {op,
-          op + ", " + chart,
-          series,
-          size,
-          Limit::read,
-          cached + rows + tables,
-          rows,
-          cached + 2 * rows + tables,
-          maker<Attention<Params>>(a)};
-}
-
-std::vector<int64_t> same(int64_t batch, int64_t length) {
-  return std::vector<int64_t>(static_cast<std::size_t>(batch), length);
-}
-
-// 64 sequences whose lengths are spread evenly on a logarithmic scale over a range of 1 to 512; 281,581 tokens in all.
-std::vector<int64_t> ragged() {
-  constexpr int kBatch = 64;
-  constexpr double kTokens = 281581;
-  std::vector<double> spread;
-  for (int i = 0; i < kBatch; ++i) spread.push_back(std::pow(512.0, (i + 0.5) / kBatch));
-  const double sum = std::accumulate(spread.begin(), spread.end(), 0.0);
-  std::vector<int64_t> lengths;
-  // A step of 27 visits all 64, so that neighbours in the batch differ.
-  for (int i = 0; i < kBatch; ++i)
-    lengths.push_back(static_cast<int64_t>(spread[static_cast<std::size_t>(27 * i % kBatch)] * kTokens / sum));
-  *std::max_element(lengths.begin(), lengths.end()) +=
-      static_cast<int64_t>(kTokens) - std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
-  return lengths;
-}
-
-struct Batch {
-  const char* name;
-  std::vector<int64_t> lengths;
-};
-
 }  // namespace
 
-void add_attention_cases(Cases& cases) {
-  const std::vector<Batch> batches = {
-      {"b1_s1024", same(1, 1024)},     {"b1_s8192", same(1, 8192)},     {"b1_s131072", same(1, 131072)},
-      {"b8_s4096", same(8, 4096)},     {"b32_s2048", same(32, 2048)},   {"b64_s8192", same(64, 8192)},
-      {"b128_s1024", same(128, 1024)}, {"b256_s4096", same(256, 4096)}, {"b64_ragged", ragged()}};
-  const std::pair<int64_t, int64_t> all_heads[] = {{32, 8}, {64, 8}, {8, 1}, {32, 32}};
-  const auto add = [&](const std::string& chart, const std::string& series, const Batch& batch, Attend a) {
-    a.lengths = batch.lengths;
-    cases.push_back(attention_case<vkv_paged_attention_params>("paged_attention", chart, series, batch.name, a));
+double Attend::operations() const {
+  double pairs = 0;  // of a query row and a token
+  for (const int64_t length : lengths) {
+    const auto rows = static_cast<double>(query_len), before = static_cast<double>(length - query_len);
+    pairs += rows * before + rows * (rows + 1) / 2;
+  }
+  return 4 * pairs * static_cast<double>(heads * dim);
+}
+
+Case attention_case(EntryPoint entry, const std::string& chart, const std::string& series, const std::string& size,
+                    const Attend& a) {
+  struct Entry {
+    const char* op;
+    Maker make;
   };
-  for (const vkv_dtype cache : {VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3}) {
-    for (const auto& [heads, kv_heads] : all_heads) {
-      for (const Batch& batch : batches) {
-        add(std::string("decode, ") + vkv_dtype_string(cache) + " cache",
-            std::to_string(heads) + "x" + std::to_string(kv_heads) + " " + vkv_dtype_string(cache), batch,
-            {heads, kv_heads, {}, VKV_DTYPE_BF16, cache});
-      }
+  const auto [op, make] = [&]() -> Entry {
+    switch (entry) {
+      case EntryPoint::v1: return {"paged_attention_v1", maker<Attention<vkv_paged_attention_v1_params>>(a)};
+      case EntryPoint::v2: return {"paged_attention_v2", maker<Attention<vkv_paged_attention_v2_params>>(a)};
+      default: return {"paged_attention", maker<Attention<vkv_paged_attention_params>>(a)};
     }
-  }
-  constexpr vkv_dtype kF16 = VKV_DTYPE_F16, kBf16 = VKV_DTYPE_BF16, kE4m3 = VKV_DTYPE_FP8_E4M3;
-  const std::pair<const char*, Attend> others[] = {
-      {"f16", {32, 8, {}, kF16, kF16}},
-      {"f32", {32, 8, {}, VKV_DTYPE_F32, VKV_DTYPE_F32}},
-      {"bf16 HND", {32, 8, {}, kBf16, kBf16, Layout::hnd}},
-      {"bf16 x-packed", {32, 8, {}, kBf16, kBf16, Layout::x_packed}},
-      {"e4m3 x-packed", {32, 8, {}, kBf16, kE4m3, Layout::x_packed}},
-      {"e5m2", {32, 8, {}, kBf16, VKV_DTYPE_FP8_E5M2}},
-      {"nvfp4", {32, 8, {}, kBf16, VKV_DTYPE_NVFP4}},
-      {"bf16, 4 query tokens each", {32, 8, {}, kBf16, kBf16, Layout::nhd, 4}}};
-  const std::vector<Batch> few = {batches[0], batches[1], batches[3], batches[4]};
-  for (const auto& [series, a] : others) {
-    for (const Batch& batch : few) add("32x8, other formats", series, batch, a);
-  }
-  for (const vkv_dtype cache : {kBf16, kE4m3}) {
-    for (const Batch& batch : few) {
-      const Attend a{32, 8, batch.lengths, kBf16, cache, Layout::x_packed};
-      cases.push_back(attention_case<vkv_paged_attention_v1_params>("paged_attention_v1", "32x8",
-                                                                    vkv_dtype_string(cache), batch.name, a));
-    }
-  }
-  for (const vkv_dtype cache : {kBf16, kE4m3}) {
-    for (const Batch& batch : few) {
-      const Attend a{32, 8, batch.lengths, kBf16, cache, Layout::x_packed};
-      cases.push_back(attention_case<vkv_paged_attention_v2_params>("paged_attention_v2", "32x8",
-                                                                    vkv_dtype_string(cache), batch.name, a));
-    }
-  }
+  }();
+  const int64_t tokens = std::accumulate(a.lengths.begin(), a.lengths.end(), int64_t{0});
+  const int64_t rows = a.rows() * a.heads * a.dim * support::element_size(a.dtype),
+                tables = 4 * (a.num_blocks() + a.batch());
+  const int64_t cached = tokens * a.token_bytes();
+  Case c = {op,
+            std::string(op) + ", " + chart,
+            series,
+            size,
+            Limit::read,
+            cached + rows + tables,
+            rows,
+            a.num_blocks() * a.block_size * a.token_bytes() + 2 * rows + tables,
+            make};
+  c.goal = {a.cache == VKV_DTYPE_NVFP4 ? 1.15 : 1.05, 2.5e-6, cached};
+  return c;
 }
 
 }  // namespace bench

@@ -138,7 +138,7 @@ class CpuBenchDevice final : public BenchDevice {
     }
     const auto bytes = static_cast<double>(threads_) * static_cast<double>(piece_ * sizeof(uint64_t));
     const double fastest = best(read);
-    return {{{bytes, fastest}}, 2 * bytes / best(copy), fastest / read[read.size() / 2]};
+    return {{{bytes, fastest}}, 2 * bytes / best(copy), fastest / read[read.size() / 2], 0};
   }
 
   Timing time(const Instances& instances, bool evict, const Effort& effort) override {
@@ -160,6 +160,17 @@ class CpuBenchDevice final : public BenchDevice {
         if (count >= 3 && seconds_since(start) > kPatience * effort.min_time + 1) return summarise(std::move(samples));
       }
     }
+  }
+
+  Timing time_beside_copy(const Instances& instances, int64_t bytes, const Effort& effort) override {
+    std::vector<double> copies;
+    const Instance::Sides sides = instances.front()->one_copy();
+    for (int i = 0; i < effort.repeats; ++i) {
+      copies.push_back(seconds([&] { std::memcpy(sides.to, sides.from, static_cast<std::size_t>(bytes)); }));
+    }
+    Timing timing = time(instances, false, effort);
+    timing.one_copy = summarise(std::move(copies)).median;
+    return timing;
   }
 
  private:

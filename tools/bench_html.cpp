@@ -189,14 +189,18 @@ std::string table(const Result& result, const Chart& chart) {
   const bool host =
       std::any_of(chart.rows.begin(), chart.rows.end(), [](const Row* row) { return row->timing.host >= 0; });
   std::ostringstream out;
+  const bool goals = std::any_of(chart.rows.begin(), chart.rows.end(), [&](const Row* row) { return result.goal(*row) > 0; });
+  const bool peers =
+      std::any_of(chart.rows.begin(), chart.rows.end(), [&](const Row* row) { return over_peer(result, *row) > 0; });
   out << "<div class=\"wide\"><table><tr><th>case</th><th>time</th><th>bytes</th><th>GB/s</th><th>of "
          "limit</th><th>spread</th>"
-      << (host ? "<th>host</th>" : "") << "</tr>\n";
+      << (host ? "<th>host</th>" : "") << (goals ? "<th>goal</th><th>met</th>" : "")
+      << (peers ? "<th>best peer</th><th>of its time</th>" : "") << "</tr>\n";
   for (const Row* row : chart.rows) {
     out << "<tr><td>" << escaped(row->what->series + "  " + row->what->size) << "</td>";
     if (row->timing.samples == 0) {
       const bool wrong = !row->wrong.empty();
-      out << "<td class=\"note" << (wrong ? " wrong" : "") << "\" colspan=\"6\">"
+      out << "<td class=\"note" << (wrong ? " wrong" : "") << "\" colspan=\"10\">"
           << (wrong ? "WRONG: " + escaped(row->wrong) : "skipped: " + escaped(row->skipped)) << "</td></tr>\n";
       continue;
     }
@@ -204,6 +208,14 @@ std::string table(const Result& result, const Chart& chart) {
         << number(row->gb_per_second(), 2) << "</td><td>" << number(result.share(*row) * 100, 0) << " %</td><td>"
         << number(row->spread() * 100, 0) << " %</td>";
     if (host) out << "<td>" << (row->timing.host < 0 ? "" : seconds_text(row->timing.host)) << "</td>";
+    if (const double goal = result.goal(*row); goals) {
+      out << "<td>" << (goal > 0 ? seconds_text(goal) : "") << "</td><td>"
+          << (goal == 0 ? "" : row->timing.median <= goal ? "yes" : "no") << "</td>";
+    }
+    if (const double over = over_peer(result, *row); peers) {
+      out << "<td>" << (over > 0 ? peer_of(*row->what)->name : "") << "</td><td>" << (over > 0 ? number(over * 100, 0) + " %" : "")
+          << "</td>";
+    }
     out << "</tr>\n";
   }
   out << "</table></div>";
@@ -220,7 +232,7 @@ std::string to_html(const Result& result) {
       << number(result.limits.copy * 1e-9, 1)
       << " GB/s</b>copy limit, read + written</div></div>\n<p>Each point is one case; 100 % (dashed) is the time that "
          "this machine "
-      << "needs merely to read (attention) or copy (all others) the same bytes. " << escaped(result.method)
+      << "needs merely to read (attention) or copy (all others) the same bytes, between host and device in one copy. " << escaped(result.method)
       << "</p>\n<main>\n";
   for (const Chart& chart : charts_of(result)) {
     out << "<section><h2>" << escaped(chart.name) << "</h2>\n";

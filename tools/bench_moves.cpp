@@ -2,6 +2,7 @@
 // a destination holds the bytes of its source.
 #include "tools/bench.hpp"
 #include "tools/bench_data.hpp"
+#include "tools/pinned_memory.hpp"
 
 namespace bench {
 
@@ -10,9 +11,17 @@ namespace {
 using support::Device;
 using support::Random;
 
+enum class Way { in_device, to_device, to_host };
+
 struct Move {
   int64_t pieces, piece_bytes;
+  Way way = Way::in_device;
 };
+
+// Where a pool lies: in the device's memory or in host memory that it copies from and to by itself.
+Device home(const Device& device, bool on_host) {
+  return on_host ? Device{"host", nullptr, &tools::pinned_memory(device), nullptr} : device;
+}
 
 vkv_tensor host_view(const std::vector<int64_t>& values) {
   const auto n = static_cast<int64_t>(values.size());
@@ -27,8 +36,8 @@ vkv_tensor pairs_view(const std::vector<int64_t>& values) {
 struct Pools : Instance {
   Pools(const Device& on, const Move& m, Random& random)
       : device(on),
-        src(on, VKV_DTYPE_U8, {2 * m.pieces, m.piece_bytes}),
-        dst(on, VKV_DTYPE_U8, {2 * m.pieces, m.piece_bytes}),
+        src(home(on, m.way == Way::to_device), VKV_DTYPE_U8, {2 * m.pieces, m.piece_bytes}),
+        dst(home(on, m.way == Way::to_host), VKV_DTYPE_U8, {2 * m.pieces, m.piece_bytes}),
         picked(some_of(m.pieces, random)),
         from(random.distinct(m.pieces, 2 * m.pieces)),
         to(random.distinct(m.pieces, 2 * m.pieces)) {
@@ -44,6 +53,8 @@ struct Pools : Instance {
     }
     return compare_bits("dst", dst.sample({destinations}), src.sample({sources}));
   }
+
+  Sides one_copy() const override { return {dst.view().data, src.view().data}; }
 
   Device device;
   Tensor src, dst;
@@ -150,6 +161,19 @@ void add_move_cases(Cases& cases) {
   };
   pool_cases("swap_blocks", [](const Move& m) { return maker<SwapBlocks>(m); });
   pool_cases("swap_blocks_batch", [](const Move& m) { return maker<SwapBlocksBatch>(m); });
+  for (const auto& [way, series] :
+       {std::pair(Way::to_device, "host to device"), std::pair(Way::to_host, "device to host")}) {
+    for (const int64_t kib : {4, 64}) {
+      for (const int64_t mib : {1, 16, 128}) {
+        const Move m{(mib << 10) / kib, kib << 10, way};
+        const std::string size = std::to_string(kib) + " KiB pieces, " + std::to_string(mib) + " MiB";
+        Case c = {"swap_blocks", "swap_blocks, pinned host memory", series, size, Limit::one_copy,
+                  mib << 20,     mib << 20,                         mib << 22, maker<SwapBlocks>(m)};
+        c.goal = {kib == 64 ? 1.05 : 1.15, 0};
+        cases.push_back(std::move(c));
+      }
+    }
+  }
   for (const int64_t pairs : {1, 8, 64}) {
     const int64_t bytes = pairs * kLayers * 2 * kLayerBlock;
     cases.push_back({"copy_blocks", "copy_blocks", "32 layers, 32 KiB blocks", std::to_string(pairs) + " pairs",

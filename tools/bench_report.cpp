@@ -24,6 +24,21 @@ std::string percent(double share) {
   return text;
 }
 
+// Its time on its own device; elsewhere in multiples of its limit there.
+std::string peer_text(const Result& result, const Row& row) {
+  const Peer& peer = *peer_of(*row.what);
+  if (is_peers_device(result.info)) return seconds_text(peer.us * 1e-6);
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f x", peer.us / peer.limit_us);
+  return text;
+}
+
+std::string met_text(const Result& result, const Row& row) {
+  const double goal = result.goal(row);
+  if (goal == 0) return "";
+  return row.timing.median <= goal ? "yes" : "no, +" + percent(row.timing.median / goal - 1);
+}
+
 }  // namespace
 
 std::string bytes_text(double bytes) {
@@ -49,26 +64,42 @@ void print_header(const Result& result) {
 void print_row(const Result& result, const Row& row) {
   const bool first = result.rows.size() == 1 || result.rows[result.rows.size() - 2].what->chart != row.what->chart;
   if (first) {
-    std::printf("\n%-52s %9s %9s %9s %8s %7s %9s\n", row.what->chart.c_str(), "time", "bytes", "GB/s", "of limit",
-                "spread", "host");
+    std::printf("\n%-44s %9s %9s %9s %9s %8s %8s %8s %7s %9s  %s\n", row.what->chart.c_str(), "time", "limit", "GB/s", "goal",
+                "of limit", "peer", "/ peer", "spread", "host", "met");
   }
-  std::printf("  %-50s ", (row.what->series + "  " + row.what->size).c_str());
-  if (!row.wrong.empty())
+  std::printf("  %-42s ", (row.what->series + "  " + row.what->size).c_str());
+  if (!row.wrong.empty()) {
     std::printf("WRONG: %s\n", row.wrong.c_str());
-  else if (!row.skipped.empty())
+  } else if (!row.skipped.empty()) {
     std::printf("skipped: %s\n", row.skipped.c_str());
-  else {
-    std::printf("%9s %9s %9.2f %8s %7s %9s\n", seconds_text(row.timing.median).c_str(),
-                bytes_text(static_cast<double>(row.what->read + row.what->written)).c_str(), row.gb_per_second(),
-                percent(result.share(row)).c_str(), percent(row.spread()).c_str(),
-                row.timing.host < 0 ? "" : seconds_text(row.timing.host).c_str());
+  } else {
+    const double limit = result.limit(row), goal = result.goal(row), over = over_peer(result, row);
+    std::printf("%9s %9s %9.2f %9s %8s %8s %8s %7s %9s  %s\n", seconds_text(row.timing.median).c_str(),
+                limit > 0 ? seconds_text(limit).c_str() : "", row.gb_per_second(), goal > 0 ? seconds_text(goal).c_str() : "",
+                limit > 0 ? percent(result.share(row)).c_str() : "", over > 0 ? peer_text(result, row).c_str() : "",
+                over > 0 ? percent(over).c_str() : "", percent(row.spread()).c_str(),
+                row.timing.host < 0 ? "" : seconds_text(row.timing.host).c_str(), met_text(result, row).c_str());
   }
   std::fflush(stdout);
+}
+
+void print_overheads(const Result& result) {
+  for (const Overhead& all : trace_overheads(result)) {
+    std::printf("\n%s: time over the limit of the same cache bytes, %d batches: geometric mean %.3f, worst %.3f (%s)\n",
+                all.series.c_str(), all.rows, all.mean, all.worst, all.worst_size.c_str());
+  }
 }
 
 void print_limits(const Result& result) {
   std::printf("\nlimits: read %.1f GB/s, copy %.1f GB/s (read + written)\n", result.limits.read_rate() * 1e-9,
               result.limits.copy * 1e-9);
+  int goals = 0, met = 0;
+  for (const Row& row : result.rows) {
+    if (row.timing.samples == 0 || result.goal(row) == 0) continue;
+    ++goals;
+    met += row.timing.median <= result.goal(row);
+  }
+  if (goals > 0) std::printf("%d of %d goals met\n", met, goals);
   // On an undisturbed machine the median of a piece is within a few percent of the best.
   constexpr double kQuiet = 0.85;
   if (result.limits.quiet > kQuiet) return;
@@ -92,7 +123,7 @@ std::string to_json(const Result& result) {
                 {"size", c.size},
                 {"bytes_read", c.read},
                 {"bytes_written", c.written},
-                {"limit", c.limit == Limit::read ? "read" : "copy"}};
+                {"limit", limit_name(c.limit)}};
     if (!row.wrong.empty()) out["wrong"] = row.wrong;
     if (!row.skipped.empty()) out["skipped"] = row.skipped;
     if (row.timing.samples > 0) {
@@ -100,10 +131,28 @@ std::string to_json(const Result& result) {
       out["seconds"] = {{"median", row.timing.median}, {"quartile1", row.timing.low}, {"quartile3", row.timing.high}};
       out["samples"] = row.timing.samples;
       out["gb_per_second"] = row.gb_per_second();
-      out["share_of_limit"] = result.share(row);
+      if (result.limit(row) > 0) {
+        out["limit_seconds"] = result.limit(row);
+        out["share_of_limit"] = result.share(row);
+      }
+      if (result.goal(row) > 0) {
+        out["goal_seconds"] = result.goal(row);
+        out["met"] = row.timing.median <= result.goal(row);
+      }
+      if (c.operations > 0) out["operations_per_second"] = c.operations / row.timing.median;
+      if (const double over = over_peer(result, row); over > 0) {
+        const Peer& peer = *peer_of(c);
+        out["peer"] = {{"name", peer.name}, {"seconds", peer.us * 1e-6}, {"limit_seconds", peer.limit_us * 1e-6}, {"over", over}};
+      }
       if (row.timing.host >= 0) out["host_seconds"] = row.timing.host;
     }
     rows.push_back(std::move(out));
+  }
+  Json trace = Json::array();
+  for (const Overhead& o : trace_overheads(result)) {
+    trace.push_back({{"series", o.series},
+                     {"batches", o.rows},
+                     {"over_limit", {{"geometric_mean", o.mean}, {"worst", o.worst}, {"worst_at", o.worst_size}}}});
   }
   const Json all = {{"build", vkv_build_info()},
                     {"date", result.date},
@@ -112,6 +161,7 @@ std::string to_json(const Result& result) {
                     {"num_threads", result.info.num_threads},
                     {"method", result.method},
                     {"limits", limits},
+                    {"trace", trace},
                     {"rows", rows}};
   return all.dump(2) + "\n";
 }

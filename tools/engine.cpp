@@ -5,6 +5,7 @@
 
 #include "support/number.hpp"
 #include "tools/command.hpp"
+#include "tools/pinned_memory.hpp"
 
 namespace tools {
 
@@ -53,7 +54,7 @@ Engine::Engine(const support::Device& device, const ReplayOptions& options, cons
           static_cast<std::size_t>(options.heads * options.head_size * support::element_size(options.input_dtype()))),
       token_bytes_(row_bytes_ / static_cast<std::size_t>(options.heads) * static_cast<std::size_t>(options.kv_heads)),
       device_pool_(*device.memory, static_cast<std::size_t>(options.limits.device_blocks * layout_.block_bytes())),
-      host_pool_(support::host_memory(), static_cast<std::size_t>(options.limits.host_blocks * layout_.block_bytes())),
+      host_pool_(pinned_memory(device), static_cast<std::size_t>(options.limits.host_blocks * layout_.block_bytes())),
       keys_(*device.memory, kStagedTokens * token_bytes_),
       values_(*device.memory, kStagedTokens * token_bytes_),
       slots_(*device.memory, kStagedTokens * sizeof(int64_t)),

@@ -212,15 +212,19 @@ int replay(int argc, char** argv) {
   const ReplayOptions replay_options = read_options(given);
   const std::vector<Request> requests = read_requests(given);
   OpenDevice device = open_device(given);
-  // Where the choice is the tool's: the backend that has every operation of a replay.
-  if (given["backend"].as<std::string>() == "auto" && !support::has_attention(device.device)) {
-    device = open_device("cpu", static_cast<int>(integer_option(given, "threads", 0, 1024)));
-  }
+  const auto run = [&] {
+    ProgressLine line(requests.size());
+    return run_replay(device.device, replay_options, requests, [&](const Scheduler& s) { line.show(s); });
+  };
   try {
     ReplayReport report;
-    {
-      ProgressLine line(requests.size());
-      report = run_replay(device.device, replay_options, requests, [&](const Scheduler& s) { line.show(s); });
+    try {
+      report = run();
+    } catch (const Refusal&) {
+      // Where the choice is the tool's, it is the backend that has every operation of this replay.
+      if (given["backend"].as<std::string>() != "auto" || device.device.memory->is_host()) throw;
+      device = open_device("cpu", static_cast<int>(integer_option(given, "threads", 0, 1024)));
+      report = run();
     }
     if (given.count("json") != 0) std::cout << to_json(report, device.info).dump(2) << '\n';
     else print(report, device.info);

@@ -19,7 +19,7 @@ Params import_params(const char* function, const Params* given, uint32_t size_v1
          size, size_v1);
   }
   Params known;
-  std::memset(&known, 0, sizeof known);
+  if (size < sizeof known) std::memset(&known, 0, sizeof known);
   std::memcpy(&known, given, size < sizeof known ? size : sizeof known);
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
   for (uint32_t i = sizeof known; i < size; ++i) {

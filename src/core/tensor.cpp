@@ -9,7 +9,10 @@ namespace vkv {
 namespace {
 
 // Far below overflow of byte offsets in 64 bits, far above any real memory.
-constexpr __int128 kMaxBytes = static_cast<__int128>(1) << 60;
+constexpr int64_t kMaxBytes = int64_t{1} << 60;
+
+// a *= b, where b > 0; false if the product is more than kMaxBytes.
+bool multiply(int64_t& a, int64_t b) { return b <= 0 || (!__builtin_mul_overflow(a, b, &a) && a <= kMaxBytes); }
 
 std::size_t append(char* text, std::size_t size, std::size_t at, const char* format, const char* word) {
   const int n = std::snprintf(text + at, size - at, format, word);
@@ -38,28 +41,32 @@ Arg::Arg(const Check& check, const char* name, const vkv_tensor& given) : check_
     tensor_.stride[i] = given.stride[i];
   }
   const int64_t element = element_size(given.dtype);
-  __int128 extent = element;  // bytes from the first element to the end of the last
+  const int64_t most = kMaxBytes >> __builtin_ctzll(static_cast<uint64_t>(element));  // elements; sizes are powers of two
   if (compact) {
+    int64_t held = 1;  // elements of the dimensions after i; 1 for an empty one, so that no product of extents overflows
     for (int i = given.ndim - 1; i >= 0; --i) {
-      tensor_.stride[i] = static_cast<int64_t>(extent / element);
-      extent *= given.shape[i] > 0 ? given.shape[i] : 1;
-      if (extent > kMaxBytes) fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s spans more than 2^60 bytes", fn, name);
+      tensor_.stride[i] = held;
+      if (!multiply(held, given.shape[i]) || held > most) {
+        fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s spans more than 2^60 bytes", fn, name);
+      }
     }
   } else {
+    int64_t last = 0, held = 1;  // elements from the first to the last one in memory; elements
     for (int i = 0; i < given.ndim; ++i) {
-      const bool sane = given.stride[i] <= kMaxBytes && given.shape[i] <= kMaxBytes;
-      if (sane && given.shape[i] > 1) extent += static_cast<__int128>(given.shape[i] - 1) * given.stride[i] * element;
-      if (!sane || extent > kMaxBytes) fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s spans more than 2^60 bytes", fn, name);
+      int64_t steps = given.stride[i];
+      const bool sane = steps <= kMaxBytes && given.shape[i] <= kMaxBytes;
+      if (sane && given.shape[i] > 1) last = multiply(steps, given.shape[i] - 1) ? last + steps : kMaxBytes;
+      if (!sane || last > most - 1) fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s spans more than 2^60 bytes", fn, name);
     }
-  }
-  __int128 held = element;  // bounded in tensors without elements too, so that no product of extents overflows
-  for (int i = 0; i < given.ndim; ++i) {
-    held *= given.shape[i] > 0 ? given.shape[i] : 1;
-    if (held > kMaxBytes) fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s holds more than 2^60 bytes", fn, name);
+    for (int i = 0; i < given.ndim; ++i) {
+      if (!multiply(held, given.shape[i]) || held > most) {
+        fail(VKV_ERROR_INVALID_ARGUMENT, "%s: %s holds more than 2^60 bytes", fn, name);
+      }
+    }
   }
   if (check.pointers_matter() && !empty) {
     if (given.data == nullptr) check.invalid("%s.data is null", name);
-    if (reinterpret_cast<std::uintptr_t>(given.data) % static_cast<std::uintptr_t>(element) != 0) {
+    if ((reinterpret_cast<std::uintptr_t>(given.data) & static_cast<std::uintptr_t>(element - 1)) != 0) {
       check.invalid("%s.data is %p, expected alignment to its %lld-byte elements", name, given.data, static_cast<long long>(element));
     }
   }

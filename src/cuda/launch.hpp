@@ -34,13 +34,9 @@ template <class Params>
 void launch(const CudaContext& ctx, void (*kernel)(Params), int64_t blocks, unsigned threads, std::size_t shared_bytes,
             vkv_stream stream, const Params& params) {
   const DeviceGuard guard(ctx.device);
-  cudaLaunchConfig_t config = {};
-  config.gridDim = dim3(static_cast<unsigned>(blocks));
-  config.blockDim = dim3(threads);
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = stream;
   void* arguments[] = {const_cast<Params*>(&params)};
-  require("kernel launch", cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), arguments));
+  require("kernel launch", cudaLaunchKernel(reinterpret_cast<const void*>(kernel), dim3(static_cast<unsigned>(blocks)),
+                                            dim3(threads), arguments, shared_bytes, stream));
 }
 
 }  // namespace vkv::cuda

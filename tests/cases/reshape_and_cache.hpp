@@ -26,6 +26,7 @@ struct ReshapeAndCache {
   int64_t padding = 0;         // rows of key and value past num_tokens
   bool strided_input = false;  // key and value are slices of wider tensors, each with its own strides
   int64_t offset = 0;          // elements by which every base is shifted
+  bool whole_blocks = false;   // slots follow each other from a block's first one on, none left out
 };
 
 inline std::vector<ReshapeAndCache> reshape_and_cache() {
@@ -63,6 +64,29 @@ inline std::vector<ReshapeAndCache> reshape_and_cache() {
   }
   all.push_back({"many tokens", kBf16, kBf16, 400, 8, 64, kCompact, Scales::one, 16, true});
   all.push_back({"many tokens", kBf16, kE4m3, 400, 8, 64, kCompact, Scales::one, 16, true});
+  // More tokens than a backend may send to the cache one by one.
+  constexpr int64_t kMany = 300;
+  for (vkv_dtype dtype : {kF16, kBf16, kF32}) {
+    for (vkv_dtype cache : {dtype, kE4m3, kE5m2}) {
+      all.push_back({"many, anywhere", dtype, cache, kMany, 3, 48, kCompact, Scales::per_head});
+      all.push_back({"many, in order", dtype, cache, kMany, 2, 48, kCompact, Scales::absent, 16, true});
+      for (int64_t block_size : {8, 16, 40, 64}) {
+        all.push_back({"many, whole blocks", dtype, cache, kMany, 5, 80, kCompact, Scales::per_head, block_size, false, 2, true, 0,
+                       true});
+      }
+    }
+  }
+  for (PackedLayout layout : {PackedLayout::apart, PackedLayout::heads_first}) {
+    for (vkv_dtype cache : {kBf16, kE4m3}) {
+      for (int64_t offset : {0, 1}) {
+        all.push_back({"many, strides", kBf16, cache, kMany, 5, 64, layout, Scales::per_head, 16, false, 3, true, offset, true});
+      }
+    }
+  }
+  for (int64_t block_size : {1, 3, 1000}) {
+    all.push_back({"many, block size", kBf16, kBf16, kMany, 2, 64, kCompact, Scales::one, block_size, true});
+    all.push_back({"many, block size", kBf16, kE4m3, kMany, 2, 64, kCompact, Scales::per_head, block_size, true});
+  }
   all.push_back({"no tokens", kBf16, kBf16, 0, 8, 64, kCompact, Scales::one, 16, false, 3});
   all.push_back({"no heads", kBf16, kBf16, 3, 0, 64});
   all.push_back({"no dim", kBf16, kE4m3, 3, 4, 0});
@@ -82,6 +106,16 @@ struct ReshapeAndCacheProblem : NewTokens {
     key_cache.fill_bits(random);
     value_cache.fill_bits(random);
     if (c.in_order) slots.fill_integers(ordered_slots(c.tokens, c.block_size, random));
+    if (c.whole_blocks) slots.fill_integers(whole_blocks(c));
+  }
+
+  // The cache's blocks from the last one down.
+  static std::vector<int64_t> whole_blocks(const ReshapeAndCache& c) {
+    std::vector<int64_t> all;
+    for (int64_t n = 0; n < c.tokens; ++n) {
+      all.push_back((blocks_for(c) - 1 - n / c.block_size) * c.block_size + n % c.block_size);
+    }
+    return all;
   }
 
   static int64_t blocks_for(const ReshapeAndCache& c) { return c.tokens / c.block_size + 2; }

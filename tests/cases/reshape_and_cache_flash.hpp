@@ -55,6 +55,11 @@ inline std::vector<ReshapeAndCacheFlash> reshape_and_cache_flash() {
   all.push_back({"tiny", kBf16, kE4m3, 2, 1, 16, FlashLayout::packed, Scales::per_head});
   all.push_back({"blocks of one token", kBf16, kBf16, 6, 2, 32, FlashLayout::nhd, Scales::one, 1});
   all.push_back({"blocks of 1000 tokens", kBf16, kE4m3, 6, 2, 32, FlashLayout::hnd, Scales::one, 1000});
+  for (vkv_dtype dtype : {kF16, kBf16, kF32}) {
+    for (vkv_dtype cache : {kE4m3, kE5m2}) {
+      all.push_back({"many tokens", dtype, cache, 130, 3, 48, FlashLayout::nhd, Scales::per_head, 16});
+    }
+  }
   all.push_back({"many tokens", kBf16, kBf16, 400, 8, 128, FlashLayout::nhd, Scales::one, 16});
   all.push_back({"many tokens", kBf16, kE4m3, 400, 8, 128, FlashLayout::nhd, Scales::one, 16});
   // More than the caches near a core hold.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -105,6 +106,66 @@ TEST_CASE("bench: every verification passes after a call and fails without one")
     CHECK(instance->verify() == "");
     CHECK(support::take_report(device).count == 0);
   }
+}
+
+TEST_CASE("bench: goals, peers and what they are compared with") {
+  bench::Case c;
+  c.op = "paged_attention", c.series = "32x8 bf16", c.size = "b1_s8192";
+  c.limit = bench::Limit::read;
+  c.read = 2000;
+  c.goal = {1.05, 2.5e-6, 1000};
+  bench::Result result;
+  result.info = VKV_INIT(vkv_context_info);
+  result.info.backend = VKV_BACKEND_CUDA;
+  result.limits = {{{1000, 10e-6}, {2000, 20e-6}}, 2e9, 1};
+  bench::Row row{&c, "", "", {16e-6, 15e-6, 17e-6, 10}, true};
+  CHECK(close(result.limit(row), 10e-6));  // of the goal's bytes
+  CHECK(close(result.goal(row), 13e-6));
+  const bench::Peer* peer = bench::peer_of(c);
+  REQUIRE(peer != nullptr);
+  // Elsewhere in multiples of the limits, on the peer's device by the clock.
+  CHECK(close(bench::over_peer(result, row), 1.6 / (peer->us / peer->limit_us)));
+  std::snprintf(result.info.name, sizeof result.info.name, "NVIDIA H200");
+  CHECK(close(bench::over_peer(result, row), 16 / peer->us));
+  c.goal.most = 1e-6;
+  CHECK(result.goal(row) == 1e-6);
+  c.limit = bench::Limit::arithmetic;
+  c.operations = 1e9;
+  CHECK(result.limit(row) == 0);  // no peak is known
+  result.limits.operations = 1e14;
+  CHECK(close(result.limit(row), 1e-5));
+  c.limit = bench::Limit::one_copy;
+  row.timing.one_copy = 3e-6;
+  CHECK(result.limit(row) == 3e-6);
+  c.size = "b2";
+  CHECK(bench::over_peer(result, row) == 0);
+  result.info.backend = VKV_BACKEND_CPU;
+  CHECK(result.goal(row) == 0);
+}
+
+TEST_CASE("bench: every peer's case is a case") {
+  const bench::Cases cases = bench::all_cases();
+  const auto with_peer = std::count_if(cases.begin(), cases.end(), [](const auto& c) { return bench::peer_of(c) != nullptr; });
+  CHECK(with_peer == bench::num_peers());
+}
+
+TEST_CASE("bench: how far a trace's batches are from the limit") {
+  bench::Cases cases(3);
+  for (bench::Case& c : cases) {
+    c.op = "op", c.series = "trace", c.limit = bench::Limit::copy, c.read = 1000, c.written = 0, c.of_trace = true;
+  }
+  cases[2].of_trace = false;
+  cases[1].size = "the second";
+  bench::Result result;
+  result.limits = {{{1e6, 1e-3}}, 1e9, 1};
+  for (const bench::Case& c : cases) result.rows.push_back({&c, "", "", {2e-6, 1e-6, 3e-6, 10}, true});
+  result.rows[1].timing.median = 8e-6;
+  const auto all = bench::trace_overheads(result);
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].rows == 2);
+  CHECK(close(all[0].mean, 4));
+  CHECK(close(all[0].worst, 8));
+  CHECK(all[0].worst_size == "the second");
 }
 
 TEST_CASE("bench: the reports hold every row") {

@@ -18,7 +18,7 @@ void CopyList::add(const CopyRun& run, const Region& src, const Region& dst) {
   if (from_device && to_device) return add_to_table(Way::kThreads, ctx_.num_sms * kCtasPerSm, run.src, run.dst, run.bytes);
   const bool pinned = (from_device && dst.where == Where::kPinned) || (to_device && src.where == Where::kPinned);
   if (!pinned) return add_to_driver(Way::kMemcpy, run);
-  const SwapPolicy policy = swap_policy(to_device);
+  const SwapPolicy& policy = to_device ? options_.policies.to_device : options_.policies.to_host;
   const Way way = run.bytes < policy.from ? policy.below : policy.above;
   if (way == Way::kBatch || way == Way::kMemcpy || options_.alignment < 16) return add_to_driver(way, run);
   // Only one of the two is host memory.

@@ -22,6 +22,7 @@ struct CopyListOptions {
   int32_t max_sms;  // 0 = no limit
   bool source_order_any;
   int64_t alignment;  // a power of two that divides every address and length to come
+  SwapPolicies policies;
 };
 
 class CopyList {

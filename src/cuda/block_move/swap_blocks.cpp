@@ -1,4 +1,6 @@
 // swap_blocks and swap_blocks_batch: both are lists of copies, whose neighbours in both memories are joined into runs.
+#include "cuda/block_move/swap_blocks.hpp"
+
 #include "cuda/block_move/copy_list.hpp"
 #include "cuda/launch.hpp"
 #include "cuda/ops.hpp"
@@ -39,9 +41,8 @@ constexpr int64_t kMostAlignment = 64 * 1024;
 
 }  // namespace
 
-void run(const Context& context, const SwapBlocks& q, vkv_stream stream) {
+void swap_blocks(const CudaContext& ctx, const SwapBlocks& q, const SwapPolicies& policies, vkv_stream stream) {
   constexpr const char* kName = "vkv_swap_blocks";
-  const CudaContext& ctx = self(context);
   const DeviceGuard guard(ctx.device);
   const auto* src = q.src.as<const char>();
   auto* dst = q.dst.as<char>();
@@ -52,9 +53,14 @@ void run(const Context& context, const SwapBlocks& q, vkv_stream stream) {
   }
   const int64_t alignment =
       Alignment().add(src).add(dst).add(q.src_stride_bytes).add(q.dst_stride_bytes).add(q.block_bytes).bytes(kMostAlignment);
-  enqueue_copies(ctx, {kName, stream, q.max_sms, false, alignment}, sources, destinations, q.num_pairs, [&](int64_t i) {
+  const CopyListOptions options = {kName, stream, q.max_sms, false, alignment, policies};
+  enqueue_copies(ctx, options, sources, destinations, q.num_pairs, [&](int64_t i) {
     return CopyRun{src + q.block(i, 0) * q.src_stride_bytes, dst + q.block(i, 1) * q.dst_stride_bytes, q.block_bytes, i};
   });
+}
+
+void run(const Context& context, const SwapBlocks& q, vkv_stream stream) {
+  swap_blocks(self(context), q, kSwapPolicies, stream);
 }
 
 void run(const Context& context, const SwapBlocksBatch& q, vkv_stream stream) {
@@ -65,8 +71,10 @@ void run(const Context& context, const SwapBlocksBatch& q, vkv_stream stream) {
   for (int64_t i = 0; i < q.count; ++i) {
     if (q.size(i) > 0) all.add(q.src(i)).add(q.dst(i)).add(q.size(i));
   }
-  enqueue_copies(ctx, {"vkv_swap_blocks_batch", stream, q.max_sms, q.source_order_any, all.bytes(kMostAlignment)}, sources,
-                 destinations, q.count, [&](int64_t i) { return CopyRun{q.src(i), q.dst(i), q.size(i), i}; });
+  const CopyListOptions options = {
+      "vkv_swap_blocks_batch", stream, q.max_sms, q.source_order_any, all.bytes(kMostAlignment), kSwapPolicies};
+  enqueue_copies(ctx, options, sources, destinations, q.count,
+                 [&](int64_t i) { return CopyRun{q.src(i), q.dst(i), q.size(i), i}; });
 }
 
 }  // namespace vkv::cuda

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 
 namespace vkv::cuda {
 
@@ -21,35 +19,17 @@ struct SwapPolicy {
   int ctas;      // of the kernels: enough to fill the bus
 };
 
+struct SwapPolicies {
+  SwapPolicy to_device, to_host;
+};
+
 // One NVIDIA H200, PCIe 5 x16, 16 MiB in all, us:    64 KiB   4 KiB   one memcpy
 //   plain kernel, host to device                        353     393      346
 //   plain kernel, device to host                        353     373      330
 //   batched copy, host to device                        560    8544
 //   batched copy, device to host                        566    2369
-// so a copy-engine copy costs about 1 us beyond its bytes: 5 % of a run of 1 MiB.
-constexpr SwapPolicy kToDevice = {Way::kThreads, int64_t{1} << 20, Way::kMemcpy, 16};
-constexpr SwapPolicy kToHost = {Way::kThreads, int64_t{1} << 19, Way::kMemcpy, 16};
-
-// For measurements: the environment variable VKV_SWAP names one way for all lengths (threads, bulk, batch or memcpy), and,
-// after a colon, the number of CTAs.
-inline SwapPolicy swap_policy(bool to_device) {
-  static const struct Forced {
-    int way = -1, ctas = 0;
-    Forced() {
-      const char* wanted = std::getenv("VKV_SWAP");
-      if (wanted == nullptr) return;
-      const char* const names[] = {"threads", "bulk", "batch", "memcpy"};
-      for (int i = 0; i < 4; ++i) {
-        if (std::strncmp(wanted, names[i], std::strlen(names[i])) == 0) way = i;
-      }
-      const char* colon = std::strchr(wanted, ':');
-      if (colon != nullptr) ctas = std::atoi(colon + 1);
-    }
-  } forced;
-  SwapPolicy policy = to_device ? kToDevice : kToHost;
-  if (forced.way >= 0) policy.below = policy.above = static_cast<Way>(forced.way);
-  if (forced.ctas > 0) policy.ctas = forced.ctas;
-  return policy;
-}
+// so a copy-engine copy costs about 1 us beyond its bytes: 5 % of a run of 1 MiB. tools/swap_methods.cpp measures them all.
+constexpr SwapPolicies kSwapPolicies = {{Way::kThreads, int64_t{1} << 20, Way::kMemcpy, 16},
+                                        {Way::kThreads, int64_t{1} << 19, Way::kMemcpy, 16}};
 
 }  // namespace vkv::cuda

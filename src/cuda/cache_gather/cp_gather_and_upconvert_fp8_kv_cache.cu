@@ -19,39 +19,34 @@ struct Entries : NoAside {
   __device__ char* row(int64_t i) const { return dst + i * dst_row; }
 };
 
-// A unit is 8 elements of dst. Either kind, widened or rope, takes two loads of 8 bytes, none on a condition.
+// A unit is 8 bytes of the entry: eight e4m3 to be widened, with their scale, or four rope elements.
 template <class To>
 struct UpconvertVectors : Entries {
   using Out = typename To::Storage;
-  static constexpr int kOut = 16;
-  static constexpr uint32_t kWidened = DsMlaEntry::kRank / 8, kUnits = kWidened + DsMlaEntry::kRope / 8;
+  static constexpr int kOut = 16, kRopeOut = 8, kDepth = 6;
+  static constexpr uint32_t kWidened = DsMlaEntry::kRank / 8, kUnits = kWidened + DsMlaEntry::kRope / 4;
   struct Unit {
-    Pack<8> first, second;  // widened: eight e4m3 and two neighbouring scales; rope: the 16 bytes
+    Pack<8> bytes;
+    float scale;
   };
 
   __device__ Unit load(const char* entry, uint32_t unit) const {
     const bool widened = unit < kWidened;
-    const char* rope = entry + DsMlaEntry::kRopeOffset + static_cast<int32_t>(unit - kWidened) * kOut;
     Unit value;
-    value.first.load(widened ? entry + unit * 8 : rope);
-    value.second.load(widened ? entry + DsMlaEntry::kScaleOffset + unit / 32 * 8 : rope + 8);
+    value.bytes.load(entry + unit * 8 + (widened ? 0 : DsMlaEntry::kRopeOffset - DsMlaEntry::kRank));
+    // Any of them for a rope unit: no load hangs on a condition.
+    value.scale = __ldg(reinterpret_cast<const float*>(entry + DsMlaEntry::kScaleOffset) + unit / 16 % DsMlaEntry::kTiles);
     return value;
   }
 
   __device__ void store(char* row, uint32_t unit, const Unit& value) const {
+    if (unit >= kWidened) return value.bytes.store_to(row + kWidened * kOut + (unit - kWidened) * kRopeOut);
     Pack<kOut> out;
-    if (unit < kWidened) {
-      const float* scales = value.second.template as<float>();
-      const float scale = unit / 16 % 2 == 0 ? scales[0] : scales[1];
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float2 pair = E4M3::decode2(value.first.template as<uint16_t>()[i]);
-        out.template as<Out>()[2 * i] = To::encode(__fmul_rn(pair.x, scale));
-        out.template as<Out>()[2 * i + 1] = To::encode(__fmul_rn(pair.y, scale));
-      }
-    } else {
-      out.template as<Pack<8>>()[0] = value.first;
-      out.template as<Pack<8>>()[1] = value.second;
+    for (int i = 0; i < 4; ++i) {
+      const float2 pair = E4M3::decode2(value.bytes.template as<uint16_t>()[i]);
+      out.template as<Out>()[2 * i] = To::encode(__fmul_rn(pair.x, value.scale));
+      out.template as<Out>()[2 * i + 1] = To::encode(__fmul_rn(pair.y, value.scale));
     }
     out.store_to(row + unit * kOut);
   }

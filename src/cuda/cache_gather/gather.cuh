@@ -16,6 +16,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cuda/cache_gather/ragged.cuh"
 #include "cuda/launch.hpp"
@@ -38,6 +39,12 @@ struct Rows {
   int64_t units;   // of a row
 };
 
+// Units of a row that a thread has in flight: kDepth of a Mover that names it, else 4.
+template <class Mover, class = void>
+constexpr int kUnitsInFlight = 4;
+template <class Mover>
+constexpr int kUnitsInFlight<Mover, std::void_t<decltype(Mover::kDepth)>> = Mover::kDepth;
+
 struct NoAside {
   struct Aside {};
   __device__ Aside load_aside(Source) const { return {}; }
@@ -48,7 +55,7 @@ struct NoAside {
 // Otherwise a task is one row or a slice of one, with less to compute before the first load. A thread has kDepth units in flight.
 template <class Mover, bool kRuns>
 __global__ void __launch_bounds__(kGatherThreads) gather_kernel(const __grid_constant__ Mover m) {
-  constexpr int kDepth = 4;
+  constexpr int kDepth = kUnitsInFlight<Mover>;
   const Rows& rows = m.rows;
   if (blockIdx.x < rows.checkers) return rows.ragged.check(blockIdx.x, rows.checkers);
   const unsigned lane = threadIdx.x % 32, worker = blockIdx.x - rows.checkers, workers = gridDim.x - rows.checkers;
@@ -131,11 +138,12 @@ inline uint32_t checked_count(const char* what, int64_t count) {
   return static_cast<uint32_t>(count);
 }
 
-// Deals out `count` rows of `units` units: to every SM first, then more rows for each search.
+// Deals out `count` rows of `units` units: to every SM first, then more rows for each search, so that a second round of CTAs
+// comes only where warps have as many rows as they may.
 inline Rows deal_rows(const CudaContext& ctx, const Ragged& ragged, int64_t count, int64_t units) {
   constexpr int64_t kLongestSlice = 1024, kTaskUnits = 512, kWarpsPerSm = 32, kBoundsPerChecker = 8 * kGatherThreads;
   const int64_t slices = ceil_div(units, kLongestSlice), slice = ceil_div(units, slices);
-  const int64_t per_task = std::clamp<int64_t>(count * slices / (ctx.num_sms * kWarpsPerSm), 1,
+  const int64_t per_task = std::clamp<int64_t>(ceil_div(count * slices, ctx.num_sms * kWarpsPerSm), 1,
                                                std::clamp<int64_t>(kTaskUnits / slice, 1, 32));
   Rows rows;
   rows.checkers = static_cast<uint32_t>(ceil_div(ragged.num_bounds, kBoundsPerChecker));

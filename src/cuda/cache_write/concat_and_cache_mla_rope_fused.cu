@@ -91,7 +91,7 @@ struct TwoOf<BF16> {
 template <int kUnit>
 constexpr int kLatent = kUnit == 1 ? 1 : 2 * kUnit;
 
-constexpr int kDepth = 2;  // tokens in flight a thread
+constexpr int kDepth = 2;  // most tokens in flight a thread
 
 // Grid and block: p.tile. A thread keeps its unit, two runs x and y of kUnit elements: pairs of one head of q_pe or of k_pe,
 // or neighbours in kv_c.
@@ -127,12 +127,12 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(const __grid_constant__ 
   }
   const int64_t entry_at = is_latent ? 0 : p.rank;
 
-  for (; group * (kDepth * p.tile.rows) < p.tile.tokens; group += p.tile.group_step()) {
+  for (; p.tile.has(group); group += p.tile.group_step()) {
     int64_t slot[kDepth], position[kDepth];
     Run x[kDepth], y[kDepth];
 #pragma unroll
     for (int i = 0; i < kDepth; ++i) {
-      const int64_t token = p.tile.token(group, row, i, kDepth);
+      const int64_t token = p.tile.token(group, row, i);
       slot[i] = -1;
       if (token >= p.tile.tokens) continue;
       slot[i] = p.slots.load(token);
@@ -142,7 +142,7 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(const __grid_constant__ 
     }
 #pragma unroll
     for (int i = 0; i < kDepth; ++i) {
-      const int64_t token = p.tile.token(group, row, i, kDepth);
+      const int64_t token = p.tile.token(group, row, i);
       char* entry = slot[i] < 0 ? nullptr : p.entry(token, slot[i], position[i], part == 0);
       if (entry == nullptr) continue;
       In* xs = x[i].template as<In>();
@@ -189,8 +189,8 @@ void launch_units(const CudaContext& ctx, Params p, const ConcatAndCacheMlaRopeF
   p.units_per_half = FastDiv(static_cast<uint32_t>(units));
   p.q_units = static_cast<uint32_t>(q.num_heads * units);
   p.k_units = static_cast<uint32_t>(units);
-  p.tile = TokenTile(q.num_tokens, all);
-  launch(ctx, rope_kernel<T, kNeox, ToCache, kUnit>, p.tile.blocks(kDepth), p.tile.width, 0, stream, p);
+  p.tile = TokenTile(q.num_tokens, all, kDepth, ctx.num_sms);
+  launch(ctx, rope_kernel<T, kNeox, ToCache, kUnit>, p.tile.blocks(), p.tile.width, 0, stream, p);
 }
 
 template <class T, bool kNeox, class ToCache>

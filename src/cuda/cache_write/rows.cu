@@ -32,13 +32,13 @@ struct Quantize {
   }
 };
 
-// Tokens in flight a thread: 64 bytes, 4 at most. More would cost the conversions the registers of a second CTA.
+// Most tokens in flight a thread: 64 bytes, 4 at most. More would cost the conversions the registers of a second CTA.
 template <class Convert>
 constexpr int kDepth = Convert::kIn >= 32 ? 2 : 4;
 
-// Grid and block: p.tile. A thread loads its unit of kDepth tokens and their slots at once, then converts and stores them.
+// Grid and block: p.tile. A thread loads its unit of several tokens and their slots at once, then converts and stores them.
 template <class Convert>
-__global__ void __launch_bounds__(kThreads) rows_kernel(const __grid_constant__ Params p) {
+__global__ void __launch_bounds__(kThreads, Convert::kIn <= 32 ? 4 : 3) rows_kernel(const __grid_constant__ Params p) {
   constexpr int kItems = kDepth<Convert>;
   uint32_t unit, row;
   int64_t group;
@@ -51,12 +51,12 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(const __grid_constant__ 
   char* dst = s.dst + head * s.dst_head + static_cast<int64_t>(column) * Convert::kOut;
   const float scale = s.scale == nullptr ? 1.0f : __ldg(s.scale + head * s.scale_head);
 
-  for (; group * (kItems * p.tile.rows) < p.tile.tokens; group += p.tile.group_step()) {
+  for (; p.tile.has(group); group += p.tile.group_step()) {
     Pack<Convert::kIn> in[kItems];
     int64_t slot[kItems];
 #pragma unroll
     for (int i = 0; i < kItems; ++i) {
-      const int64_t token = p.tile.token(group, row, i, kItems);
+      const int64_t token = p.tile.token(group, row, i);
       slot[i] = -1;
       if (token >= p.tile.tokens) continue;
       slot[i] = p.slots.load(token);
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(const __grid_constant__ 
     }
 #pragma unroll
     for (int i = 0; i < kItems; ++i) {
-      const Place place = p.slots.decode(p.tile.token(group, row, i, kItems), slot[i], unit == 0);
+      const Place place = p.slots.decode(p.tile.token(group, row, i), slot[i], unit == 0);
       if (!place.valid()) continue;
       Pack<Convert::kOut> out;
       Convert::convert(in[i], out, scale);
@@ -86,14 +86,17 @@ void launch_rows(const CudaContext& ctx, const RowWrite& write, int64_t unit_ele
     units += row.heads * per_head;
   }
   if (units == 0) return;
-  p.tile = TokenTile(write.tokens, units);
+  p.tile = TokenTile(write.tokens, units, kDepth<Convert>, ctx.num_sms);
   p.slots = write.slots;
-  launch(ctx, rows_kernel<Convert>, p.tile.blocks(kDepth<Convert>), p.tile.width, 0, stream, p);
+  launch(ctx, rows_kernel<Convert>, p.tile.blocks(), p.tile.width, 0, stream, p);
 }
+
+// Up to so many tokens are over before the memory is busy: more threads with less to compute each are done sooner.
+constexpr int64_t kFewTokens = 64;
 
 template <class From, class To>
 void quantize_rows(const CudaContext& ctx, const RowWrite& write, int64_t align, vkv_stream stream) {
-  if (align >= 16) return launch_rows<Quantize<From, To, 16>>(ctx, write, 16, stream);
+  if (align >= 16 && write.tokens > kFewTokens) return launch_rows<Quantize<From, To, 16>>(ctx, write, 16, stream);
   if (align >= 4) return launch_rows<Quantize<From, To, 4>>(ctx, write, 4, stream);
   launch_rows<Quantize<From, To, 1>>(ctx, write, 1, stream);
 }

@@ -15,10 +15,13 @@ struct TokenTile {
   uint32_t rows = 1;    // tokens that a CTA looks at side by side
   uint32_t chunks = 1;  // CTAs that share a token
   uint32_t width = 0;   // threads of a CTA
+  int32_t depth = 1;    // tokens that a thread has in flight
   int64_t tokens = 0;
 
   TokenTile() = default;
-  TokenTile(int64_t num_tokens, int64_t units_per_token) : units(static_cast<uint32_t>(units_per_token)), tokens(num_tokens) {
+  // `deepest`: most tokens that the kernel has in flight. Few tokens are spread over the GPU instead.
+  TokenTile(int64_t num_tokens, int64_t units_per_token, int32_t deepest, int num_sms)
+      : units(static_cast<uint32_t>(units_per_token)), tokens(num_tokens) {
     const auto round_up = [](int64_t n) { return static_cast<uint32_t>(ceil_div(n, 32) * 32); };
     if (units_per_token <= kThreads) {
       rows = static_cast<uint32_t>(std::max<int64_t>(1, std::min(kThreads / units_per_token, num_tokens)));
@@ -27,10 +30,11 @@ struct TokenTile {
       chunks = static_cast<uint32_t>(ceil_div(units_per_token, kThreads));
       width = round_up(ceil_div(units_per_token, chunks));
     }
+    constexpr int64_t kCtasPerSm = 4;  // at once, at most 64 registers a thread
+    depth = static_cast<int32_t>(std::clamp<int64_t>(ceil_div(num_tokens * chunks, rows * kCtasPerSm * num_sms), 1, deepest));
   }
 
-  // CTAs, where a thread has `depth` tokens in flight.
-  int64_t blocks(int depth) const {
+  int64_t blocks() const {
     const int64_t groups = ceil_div(tokens, static_cast<int64_t>(rows) * depth);
     return std::min(groups, (int64_t{1} << 30) / chunks) * chunks;
   }
@@ -49,8 +53,11 @@ struct TokenTile {
     group = blockIdx.x / chunks;
     return unit < units.divisor;
   }
-  // Token i of `depth` in a group.
-  __device__ int64_t token(int64_t group, uint32_t row, int i, int depth) const { return (group * depth + i) * rows + row; }
+  // Token i of a group; `tokens` or more where there is none.
+  __device__ int64_t token(int64_t group, uint32_t row, int i) const {
+    return i < depth ? (group * depth + i) * rows + row : tokens;
+  }
+  __device__ bool has(int64_t group) const { return group * (depth * static_cast<int64_t>(rows)) < tokens; }
   __device__ int64_t group_step() const { return gridDim.x / chunks; }
 #endif
 };

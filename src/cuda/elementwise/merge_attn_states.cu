@@ -117,6 +117,15 @@ __device__ void merge_row(const Params& p, uint32_t lane, const char* a, const c
   }
 }
 
+// Starts this lane's first units of a row on their way to L2, without reading them.
+template <int kBytes>
+__device__ void prefetch_row(const Params& p, uint32_t lane, const char* row) {
+#pragma unroll
+  for (int i = 0; i < kDepth; ++i) {
+    prefetch(row + static_cast<int64_t>(min(lane + i * p.lanes, p.units - 1)) * kBytes);
+  }
+}
+
 // Grid: any. Block: kThreads, in groups of p.lanes lanes, one (token, head) each and step. A unit is kElements elements.
 template <class T, class To, int kElements>
 __global__ void __launch_bounds__(kThreads) merge_kernel(const __grid_constant__ Params p) {
@@ -132,6 +141,10 @@ __global__ void __launch_bounds__(kThreads) merge_kernel(const __grid_constant__
       const bool no_prefix = token >= p.merged;
       const float prefix_lse = no_prefix ? 0.0f : *p.prefix_lse.at(token, head);
       const float suffix_lse = *p.suffix_lse.at(token, head);
+      // Which rows are wanted is known when the lse are here; nearly always it is both, so they come meanwhile.
+      constexpr int kUnitBytes = kElements * static_cast<int>(sizeof(typename T::Storage));
+      if (!no_prefix) prefetch_row<kUnitBytes>(p, lane, p.prefix.at(token, head));
+      prefetch_row<kUnitBytes>(p, lane, p.suffix.at(token, head));
       __syncwarp();
       if (item < items) {
         const Sides sides(prefix_lse, suffix_lse, no_prefix);

@@ -48,6 +48,9 @@ __device__ void store_once(void* p, Bytes<kBytes> value) {
   __stcs(static_cast<Bytes<kBytes>*>(p), value);
 }
 
+// Starts the line at p on its way to L2, without reading it.
+__device__ inline void prefetch(const void* p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
+
 // Data that fills kBytes of registers, in pieces of at most 16 bytes.
 template <int kBytes>
 struct alignas(kBytes < 16 ? kBytes : 16) Pack {
