@@ -65,12 +65,20 @@ vkv_device_report CudaContext::take_report() const {
   const uint32_t seen = words.acknowledged, count = words.count;
   if (count == seen) return taken;
   taken.count = count - seen;
-  uint32_t best = kReportRing;  // how long after the last read: the earliest complete event wins
+  // Threads meet bad numbers in no order, so of those of one op a sequence's bounds go before what follows from them, and
+  // then the lowest index; whose op it is the earliest event says.
+  const auto causes = [](int32_t what) { return what == VKV_REPORT_OFFSET || what == VKV_REPORT_LENGTH; };
+  const auto is_new = [&](const volatile ReportEvent& e) { return e.tag != 0 && e.tag - 1 - seen < taken.count; };
+  uint32_t earliest = kReportRing;
   for (const volatile ReportEvent& event : words.ring) {
-    const uint32_t age = event.tag - 1 - seen;
-    if (event.tag == 0 || age >= taken.count || age >= best) continue;
-    best = age;
+    if (!is_new(event) || event.tag - 1 - seen >= earliest) continue;
+    earliest = event.tag - 1 - seen;
     taken.op = event.op;
+  }
+  for (const volatile ReportEvent& event : words.ring) {
+    if (!is_new(event) || event.op != taken.op) continue;
+    const bool cause = causes(event.what), better = cause != causes(taken.what) ? cause : event.index < taken.index;
+    if (taken.what != 0 && !better) continue;
     taken.what = event.what;
     taken.index = event.index;
     taken.value = event.value;

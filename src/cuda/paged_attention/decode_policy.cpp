@@ -62,10 +62,6 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
   plan.instance = choose(ctx, p, rows);
   if (plan.instance == nullptr) return plan;
   const DecodeInstance& instance = *plan.instance;
-  int ctas = instance.ctas;
-  if (stages(ctx, instance, ctas) < 2) ctas = 1;
-  plan.stages = stages(ctx, instance, ctas);
-  if (const char* e = getenv("VKV_STAGES")) plan.stages = std::min(plan.stages, atoi(e));
   plan.longest_query = longest_query;
   plan.row_tiles = ceil_div(rows, 8 * instance.row_tiles);
   plan.units = p.num_seqs * p.num_kv_heads * plan.row_tiles;
@@ -86,6 +82,10 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
          plan.units << (2 * plan.most_cut + 2) <= kMostParts) {
     ++plan.most_cut;
   }
+  // Where every CTA has a multiprocessor to itself, its rings take all the shared memory.
+  plan.stages = stages(ctx, instance, plan.parts() <= ctx.num_sms ? 1 : instance.ctas);
+  if (plan.stages < 2) plan.stages = stages(ctx, instance, 1);
+  if (const char* e = getenv("VKV_STAGES")) plan.stages = std::min(plan.stages, atoi(e));
   return plan;
 }
 

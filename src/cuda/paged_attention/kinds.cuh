@@ -218,8 +218,8 @@ struct KindNvfp4 {
   }
   // Codes i and i + 4 of eight.
   static __device__ uint32_t codes(uint32_t r, int i) {
-    const uint32_t x = r >> (4 * i);
-    return ((x << 12) & 0x80008000u) | ((x << 9) & 0x0E000E00u);
+    const uint32_t signs = r << (12 - 4 * i), numbers = i < 3 ? r << (9 - 4 * i) : r >> 3;
+    return (signs & 0x80008000u) | (numbers & 0x0E000E00u);
   }
   static __device__ uint32_t times(uint32_t a, uint32_t b) {
     const __half2 y = __hmul2(reinterpret_cast<const __half2&>(a), reinterpret_cast<const __half2&>(b));
