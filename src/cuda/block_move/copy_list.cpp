@@ -13,6 +13,16 @@ constexpr int64_t kEntryBytes = 64 * 1024;  // longer copies are cut, so that en
 constexpr int64_t kCtasPerSm = 2;           // of the kernel that copies inside the device
 }  // namespace
 
+// Whether the GPU and this build of the library have them.
+static bool has_bulk_copies(const CudaContext& ctx) {
+#ifdef VKV_HAS_BULK_COPIES
+  return ctx.cc_major >= 9;
+#else
+  static_cast<void>(ctx);
+  return false;
+#endif
+}
+
 void CopyList::add(const CopyRun& run, const Region& src, const Region& dst) {
   const bool from_device = src.where == Where::kDevice, to_device = dst.where == Where::kDevice;
   if (from_device && to_device) return add_to_table(Way::kThreads, ctx_.num_sms * kCtasPerSm, run.src, run.dst, run.bytes);
@@ -26,7 +36,7 @@ void CopyList::add(const CopyRun& run, const Region& src, const Region& dst) {
 }
 
 void CopyList::add_to_table(Way way, int64_t ctas, const char* src, char* dst, int64_t bytes) {
-  if (way == Way::kBulk && ctx_.cc_major < 9) way = Way::kThreads;
+  if (way == Way::kBulk && !has_bulk_copies(ctx_)) way = Way::kThreads;
   if (entries_ > 0 && (way != table_way_ || ctas != table_ctas_)) flush_table();
   table_way_ = way;
   table_ctas_ = ctas;
@@ -52,7 +62,9 @@ template <int kEntries>
 void CopyList::launch_table(const CopyTable<kEntries>& table) const {
   const int64_t ctas = options_.max_sms > 0 ? std::min<int64_t>(options_.max_sms, table_ctas_) : table_ctas_;
   const int64_t most = std::min<int64_t>(ctas, table.head.items);
+#ifdef VKV_HAS_BULK_COPIES
   if (table_way_ == Way::kBulk) return copy_by_bulk(ctx_, table, most, options_.stream);
+#endif
   copy_by_threads(ctx_, table, std::min<int64_t>(options_.alignment, 16), most, options_.stream);
 }
 

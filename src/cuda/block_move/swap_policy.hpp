@@ -23,13 +23,17 @@ struct SwapPolicies {
   SwapPolicy to_device, to_host;
 };
 
-// One NVIDIA H200, PCIe 5 x16, 16 MiB in all, us:    64 KiB   4 KiB   one memcpy
-//   plain kernel, host to device                        353     393      346
-//   plain kernel, device to host                        353     373      330
-//   batched copy, host to device                        560    8544
-//   batched copy, device to host                        566    2369
-// so a copy-engine copy costs about 1 us beyond its bytes: 5 % of a run of 1 MiB. tools/swap_methods.cpp measures them all.
-constexpr SwapPolicies kSwapPolicies = {{Way::kThreads, int64_t{1} << 20, Way::kMemcpy, 16},
-                                        {Way::kThreads, int64_t{1} << 19, Way::kMemcpy, 16}};
+// One NVIDIA H100, PCIe 5 x16; time as a multiple of one copy of the same bytes, 16 MiB in all, scattered:
+//                                     4 KiB  64 KiB  256 KiB  1 MiB  4 MiB
+//   threads, host to device            1.25    1.12     1.12   1.12   1.11
+//   batched copy, host to device       6.78    1.37     1.09   1.03   1.01
+//   a copy each, host to device       34.98    3.21     1.55   1.13   1.03
+//   threads, device to host            1.21    1.09     1.08   1.08   1.08
+//   batched copy, device to host       5.13    1.33     1.08   1.02   1.01
+//   a copy each, device to host       29.12    2.72     1.42   1.10   1.02
+// The bulk engine equals threads. Where the batched copy may not be used, copies are made one by one: from 1 MiB on, that
+// is no worse than threads. tools/swap_methods.cpp measures them all.
+constexpr SwapPolicies kSwapPolicies = {{Way::kThreads, int64_t{1} << 20, Way::kBatch, 16},
+                                        {Way::kThreads, int64_t{1} << 20, Way::kBatch, 16}};
 
 }  // namespace vkv::cuda

@@ -10,8 +10,8 @@ constexpr int kDecodeWarps = 4;
 
 struct DecodeParams {
   FastDiv kv_heads_div, row_tiles_div, seqs_div;
-  int32_t most_depth, least_cut, most_cut, chunk_tiles;
-  int32_t t2, t3;
+  TreePolicy tree;
+  int32_t least_cut, most_cut, chunk_tiles;
   int32_t row_tiles;              // of a sequence, at most
   int32_t longest_query;          // sequences of more query tokens are somebody else's
   bool paired_query, vector_out;  // query can be read by 4 bytes, out be written by 8
@@ -20,9 +20,6 @@ struct DecodeParams {
   Arrivals arrivals;  // [units][4^most_cut]
   float* partials;    // likewise, of one row tile's states each; then their groups of 16
   int64_t all_parts;
-#ifdef VKV_TL
-  long long* tl;
-#endif
 };
 
 }  // namespace vkv::cuda

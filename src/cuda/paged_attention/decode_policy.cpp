@@ -1,10 +1,9 @@
 #include "cuda/paged_attention/decode_policy.hpp"
-#include <cstdlib>
 
 namespace vkv::cuda {
 namespace {
 
-constexpr int kMostStages = 6;
+constexpr int kMostStages = 3;  // more in flight is slower, one fewer no slower for most sizes
 constexpr int32_t kReservedShared = 1024;  // per CTA, by the driver
 
 DecodeInstances instances(vkv_dtype cache) {
@@ -69,23 +68,18 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
   int64_t span = p.max_seq_len;
   if (p.sliding_window > 0) span = std::min(span, p.sliding_window + p.max_query_len + 16);
   const auto tiles = static_cast<int32_t>(ceil_div(span, instance.tile_tokens));
-  plan.most_depth = most_depth(static_cast<int>(std::min<int64_t>(p.num_kv_heads, 64)));
-  const auto env = [](const char* n, int d) { const char* e = getenv(n); return e ? atoi(e) : d; };
-  plan.t2 = env("VKV_T2", 16);
-  plan.t3 = env("VKV_T3", 129);
-  plan.chunk_tiles = env("VKV_CHUNK", kChunkTokens) / instance.tile_tokens;
-  const int deepest = tree_depth(tiles, plan.most_depth, plan.t2, plan.t3) - 1;
+  plan.tree = TreePolicy::of(p.num_kv_heads);
+  plan.chunk_tiles = kChunkTokens / instance.tile_tokens;
+  const int deepest = plan.tree.depth(tiles) - 1;
   // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
-  while (plan.least_cut < deepest && (plan.units << (2 * plan.least_cut)) * 10 < int64_t{ctx.num_sms} * env("VKV_FILL", 9)) ++plan.least_cut;
+  while (plan.least_cut < deepest && (plan.units << (2 * plan.least_cut)) * 10 < int64_t{ctx.num_sms} * 9) ++plan.least_cut;
   plan.most_cut = plan.least_cut;
   while (plan.most_cut < deepest && tiles >> (2 * plan.most_cut) > plan.chunk_tiles &&
          plan.units << (2 * plan.most_cut + 2) <= kMostParts) {
     ++plan.most_cut;
   }
-  // Where every CTA has a multiprocessor to itself, its rings take all the shared memory.
-  plan.stages = stages(ctx, instance, plan.parts() <= ctx.num_sms ? 1 : instance.ctas);
+  plan.stages = stages(ctx, instance, instance.ctas);
   if (plan.stages < 2) plan.stages = stages(ctx, instance, 1);
-  if (const char* e = getenv("VKV_STAGES")) plan.stages = std::min(plan.stages, atoi(e));
   return plan;
 }
 

@@ -22,8 +22,8 @@ struct DecodePlan {
   const DecodeInstance* instance;  // null: no kernel serves it
   int32_t stages;
   int32_t longest_query;  // sequences of more query tokens are left to another kernel
-  int32_t most_depth, least_cut, most_cut, chunk_tiles;
-  int32_t t2, t3;
+  TreePolicy tree;
+  int32_t least_cut, most_cut, chunk_tiles;
   int64_t row_tiles;  // of a sequence, at most
   int64_t units;      // (sequence, KV head, row tile)
 

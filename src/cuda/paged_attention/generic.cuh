@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
   const int32_t rows = q.query_len * static_cast<int32_t>(p.group.divisor);
   const auto first_row = static_cast<int32_t>(row_tile * kRows);
   if (first_row >= rows || q.query_len > params.longest_query) return;
-  const AttentionTree tree = AttentionTree::of<kTokens>(p, q.length, q.query_len, params.most_depth, params.t2, params.t3);
+  const AttentionTree tree = AttentionTree::of<kTokens>(p, q.length, q.query_len, params.tree);
   const int cut = tree_cut(tree.tiles, tree.depth, params.least_cut, params.most_cut, params.chunk_tiles);
   if (part >> (2 * cut) != 0) return;
 

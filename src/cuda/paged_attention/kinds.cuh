@@ -187,11 +187,11 @@ using KindE4M3 = Kind8<__NV_E4M3, VKV_DTYPE_FP8_E4M3>;
 using KindE5M2 = Kind8<__NV_E5M2, VKV_DTYPE_FP8_E5M2>;
 
 // NVFP4. An e2m1 code put into a half's bits 15, 11..9 is 2^-14 times its value; the scale carries 2^7, so that a fragment
-// holds 2^-7 times the number, exactly. Scales lie in shared memory as halves, [dims / 16][32 tokens].
+// holds 2^-7 times the number, exactly. Scales lie in shared memory as halves, [dims / 16][tokens].
 struct KindNvfp4 {
   using Mma = MmaF16;
   static constexpr vkv_dtype dtype = VKV_DTYPE_NVFP4;
-  static constexpr int tile_tokens = 32;
+  static constexpr int tile_tokens = 16;  // the code of more would outgrow the instruction cache
   template <int kDim>
   static constexpr int row_bytes = kDim / 2;
   template <int kDim>
@@ -227,7 +227,7 @@ struct KindNvfp4 {
   }
   static __device__ uint32_t twice(uint32_t scales, int group, int token) {
     uint16_t s;
-    asm volatile("ld.shared.u16 %0, [%1];" : "=h"(s) : "r"(scales + (group * 32 + token) * 2));
+    asm volatile("ld.shared.u16 %0, [%1];" : "=h"(s) : "r"(scales + (group * tile_tokens + token) * 2));
     return s * 0x10001u;
   }
 
@@ -264,7 +264,7 @@ struct KindNvfp4 {
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
         uint32_t early, late;  // scales of tokens 2t, 2t + 1 and of those 8 later
-        const uint32_t at = scales + ((2 * (c + j) + (g >> 2)) * 32 + first + 2 * t) * 2;
+        const uint32_t at = scales + ((2 * (c + j) + (g >> 2)) * tile_tokens + first + 2 * t) * 2;
         asm volatile("ld.shared.u32 %0, [%1];" : "=r"(early) : "r"(at));
         asm volatile("ld.shared.u32 %0, [%1];" : "=r"(late) : "r"(at + 16));
 #pragma unroll

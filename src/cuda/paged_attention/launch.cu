@@ -46,10 +46,6 @@ DecodePlan plan_or_refuse(const CudaContext& ctx, const PagedAttention& p) {
          static_cast<long long>(p.max_query_len));
   }
   const DecodePlan plan = decode_plan(ctx, p, prefill_serves(p) ? kPrefillQueries - 1 : kLongestQuery);
-  if (plan.instance == nullptr) {
-    fail(VKV_ERROR_NOT_SUPPORTED, "query.dtype %s with key_cache.dtype %s is not on the CUDA backend yet", dtype_name(p.query.dtype),
-         dtype_name(p.key_cache.dtype));
-  }
   if (plan.parts() >= int64_t{1} << 31) {
     fail(VKV_ERROR_NOT_SUPPORTED, "num_seqs * num_kv_heads * query rows / %d is %lld; the CUDA backend supports fewer than 2^31",
          8 * plan.instance->row_tiles, static_cast<long long>(plan.units));
@@ -83,9 +79,7 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   d.arrivals.tag = fresh_tag();
   d.partials = workspace.partials;
   d.all_parts = plan.parts();
-  d.t2 = plan.t2;
-  d.t3 = plan.t3;
-  d.most_depth = plan.most_depth;
+  d.tree = plan.tree;
   d.least_cut = plan.least_cut;
   d.most_cut = plan.most_cut;
   d.chunk_tiles = plan.chunk_tiles;
@@ -96,9 +90,6 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   d.kv_heads_div = FastDiv(static_cast<uint32_t>(p.num_kv_heads));
   d.row_tiles_div = FastDiv(static_cast<uint32_t>(plan.row_tiles));
   d.seqs_div = FastDiv(static_cast<uint32_t>(p.num_seqs));
-#ifdef VKV_TL
-  if (const char* e = getenv("VKV_TL")) d.tl = (long long*)strtoull(e, nullptr, 16);
-#endif
   const DecodeInstance& instance = *plan.instance;
   const int shared = instance.fixed_bytes + plan.stages * instance.stage_bytes;
   const DeviceGuard guard(ctx.device);

@@ -230,6 +230,7 @@ class TileLoader {
     // All rows of a quad with a token lie in its block.
     const int known = kValue && p_.swizzled_v && quad != 0 ? lane_ / 4 * 4 + __ffs(static_cast<int>(quad)) - 1 : lane_;
     const int64_t row = shuffle(at, known) + (lane_ - known) * side.scale_token;
+    if (lane_ >= kTokens) return;
     const int bytes = p_.head_dim / 16;
     const char* from = side.data + (quad != 0 ? row : 0);
     const uint32_t target = to + lane_ * kScaleRow;

@@ -165,23 +165,19 @@ __device__ inline void prepare_meetings(const Arrivals& arrivals, int64_t first_
 // CTA was last for the whole, `node` is then the root; else false. Groups' nodes lie behind all parts of the launch.
 template <class NodeType>
 __device__ bool fold_parts(NodeType& node, const Arrivals& arrivals, float* partials, int64_t all_parts, int64_t first_part,
-                           int32_t part, int cut, long long* tl = nullptr) {
+                           int32_t part, int cut) {
   __shared__ bool is_last;
   float* base = partials + first_part * NodeType::kFloats;
   int32_t mine = part;
 #pragma unroll 1
   for (int done = 0;;) {
     const int levels = cut - done < 2 ? 1 : 2;
-    if (tl && threadIdx.x == 0) tl[9] = clock64();
     node.store(base + mine * static_cast<int64_t>(NodeType::kFloats));
     __syncthreads();
-    if (tl && threadIdx.x == 0) tl[10] = clock64();
     if (threadIdx.x == 0) is_last = arrivals.last(meeting(first_part, part, done, levels), 1u << (2 * levels));
     __syncthreads();
-    if (tl && threadIdx.x == 0) tl[11] = clock64();
     if (!is_last) return false;
     node.load(base + (mine >> (2 * levels) << (2 * levels)) * static_cast<int64_t>(NodeType::kFloats), levels);
-    if (tl && threadIdx.x == 0) tl[12] = clock64();
     done += levels;
     if (done == cut) return true;
     mine >>= 2 * levels;
