@@ -73,7 +73,8 @@ std::vector<Case> decode(const std::string& op) {
   c.alibi = true, c.softmax_scale = 0.4f, c.max_seq_len = 12;
   all.push_back(attention(op, "alibi and scale", c, params));
   add_decode_refusals(all, Case(all.front()));
-  c.cache = VKV_DTYPE_FP8_E4M3, c.dim = 16, c.scales = cases::Scales::one, c.strided_rows = false;
+  c.dtype = VKV_DTYPE_BF16, c.cache = VKV_DTYPE_FP8_E4M3, c.dim = 16, c.scales = cases::Scales::one;
+  c.strided_rows = false;
   all.push_back(attention(op, "e4m3 with scales", c, params));
   c = block_sparse();
   c.x_packed = true, c.sliding_step = 3;
@@ -116,7 +117,8 @@ std::vector<Case> paged_attention() {
   c.dtype = VKV_DTYPE_F16, c.cache = VKV_DTYPE_FP8_E4M3, c.scales = cases::Scales::per_head, c.csr = true;
   all.push_back(attention("e4m3 by CSR tables", c));
   c = small();
-  c.dim = 16, c.cache = VKV_DTYPE_FP8_E5M2, c.scales = cases::Scales::one, c.x_packed = true, c.strided_rows = true;
+  c.dim = 16, c.dtype = VKV_DTYPE_F16, c.cache = VKV_DTYPE_FP8_E5M2, c.scales = cases::Scales::one;
+  c.x_packed = true, c.strided_rows = true;
   all.push_back(attention("x-packed e5m2", c));
   c = block_sparse();
   c.sliding_step = -3;
@@ -137,15 +139,14 @@ std::vector<Case> paged_attention_v2() {
     const int64_t n = shape[0] * shape[1] * shape[2] * (shape.size() > 3 ? shape[3] : 1);
     return Tensor{field, dtype, shape, {}, false, Bytes(static_cast<std::size_t>(n * support::element_size(dtype)))};
   };
-  Case given = all.front();
-  given.name = "scratch tensors";
+  Case& given = all.front();
   given.tensors.push_back(scratch("exp_sums", VKV_DTYPE_F32, {3, 6, 2}));
   given.tensors.push_back(scratch("max_logits", VKV_DTYPE_F32, {3, 6, 2}));
   given.tensors.push_back(scratch("tmp_out", VKV_DTYPE_F32, {3, 6, 2, 8}));
-  all.push_back(given);
-  all.push_back(refused_dtype(given, "exp_sums", VKV_DTYPE_F16, "exp_sums.dtype is f16, expected f32"));
-  all.push_back(refused_dtype(given, "max_logits", VKV_DTYPE_BF16, "max_logits.dtype is bf16, expected f32"));
-  all.push_back(refused_dtype(given, "tmp_out", VKV_DTYPE_F16, "tmp_out.dtype is f16, expected f32 (query.dtype)"));
+  const Case good = given;
+  all.push_back(refused_dtype(good, "exp_sums", VKV_DTYPE_F16, "exp_sums.dtype is f16, expected f32"));
+  all.push_back(refused_dtype(good, "max_logits", VKV_DTYPE_BF16, "max_logits.dtype is bf16, expected f32"));
+  all.push_back(refused_dtype(good, "tmp_out", VKV_DTYPE_F16, "tmp_out.dtype is f16, expected f32 (query.dtype)"));
   return all;
 }
 

@@ -1,4 +1,6 @@
 // Golden cases of the operations that gather ragged sequences from a cache. All expectations are bytes.
+#include <algorithm>
+
 #include "cases/cp_gather_and_upconvert_fp8_kv_cache.hpp"
 #include "cases/cp_gather_cache.hpp"
 #include "cases/cp_gather_indexer_k_quant_cache.hpp"
@@ -25,6 +27,12 @@ cases::Ragged ragged(bool starts) {
   r.tail = 1;
   r.num_blocks = 3;
   return r;
+}
+
+// Zero bytes, in gaps too: a file says how many.
+void clear(Array& a) {
+  std::fill_n(a.base(), (a.offset(a.size() - 1) + 1) * support::element_size(a.dtype()), uint8_t{0});
+  a.upload();
 }
 
 // What `run` makes of the problem when the first block id of sequence 1, which `rows` rows need, is not in the cache.
@@ -116,14 +124,13 @@ std::vector<Case> cp_gather_and_upconvert_fp8_kv_cache() {
     else if (byte < 528) problem.src_cache.set_bits(i, byte % 4 == 3 ? 0x3Fu : 0x10u);              // scales near 1
   }
   problem.src_cache.upload();
-  std::fill_n(problem.dst.base(), problem.dst.offset(problem.dst.size() - 1) * 2 + 2, uint8_t{0});
-  problem.dst.upload();
+  clear(problem.dst);
   all.push_back(run(problem, "to bf16"));
   const Case good = all.front();
-  for (int64_t i = 0; i < problem.dst.size(); ++i) problem.dst.set_bits(i, 0);
+  clear(problem.src_cache);
+  clear(problem.dst);
   problem.ragged.block_table.set_bits({1, 1}, 2);
   problem.ragged.block_table.upload();
-  problem.dst.upload();
   all.push_back(run(problem, "a block outside the cache"));
   expect_report(all.back(), "VKV_REPORT_BLOCK_ID", 1);
   all.push_back(refused_dtype(good, "dst", VKV_DTYPE_F32, "dst.dtype is f32, expected f16 or bf16"));

@@ -57,7 +57,7 @@ std::vector<Case> reshape_and_cache() {
     return c;
   };
   const auto make = [&](vkv_dtype dtype, vkv_dtype cache, int64_t dim, cases::PackedLayout layout, Scales scales) {
-    cases::ReshapeAndCacheProblem problem(host(), {"", dtype, cache, 4, 3, dim, layout, scales, 2, false, 1, true},
+    cases::ReshapeAndCacheProblem problem(host(), {"", dtype, cache, 4, 2, dim, layout, scales, 2, false, 1, true},
                                           random);
     for (Array* a : {&problem.key, &problem.value}) fill_uniform(*a, random);
     problem.slots.fill_integers({5, -1, 2, 7});
@@ -216,7 +216,8 @@ std::vector<Case> indexer_k_quant_and_cache() {
 std::vector<Case> concat_mla_q() {
   Random random(8);
   const int64_t tokens = 4, heads = 3, nope = 5, rope = 2;
-  Array ql_nope(host(), kBf16, {tokens, heads, nope}, {6, 25, 1}), q_pe(host(), kBf16, {tokens, heads, rope}, {11, 3, 1});
+  Array ql_nope(host(), kBf16, {tokens, heads, nope}, {6, 25, 1});
+  Array q_pe(host(), kBf16, {tokens, heads, rope}, {11, 3, 1});
   Array q_out(host(), kBf16, {tokens, heads, nope + rope}, {24, 8, 1});
   for (Array* a : {&ql_nope, &q_pe}) fill_uniform(*a, random);
   vkv_concat_mla_q_params p = VKV_INIT(vkv_concat_mla_q_params);

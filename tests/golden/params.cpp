@@ -1,5 +1,6 @@
 #include "golden/params.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace golden {
@@ -45,10 +46,12 @@ std::map<std::string, Op> all_ops() {
       {"swap_blocks_batch", op(vkv_swap_blocks_batch)},
   };
   const auto add = [&](const std::string& structure, const char* type, const char* name, std::size_t offset) {
-    const std::string prefix = "vkv_", suffix = "_params";
-    if (structure.size() <= prefix.size() + suffix.size()) return;
-    const auto at = all.find(structure.substr(prefix.size(), structure.size() - prefix.size() - suffix.size()));
-    if (at != all.end()) at->second.fields.push_back({type, name, offset});
+    const std::string suffix = "_params";
+    const std::size_t end = structure.size() - std::min(suffix.size(), structure.size());
+    if (structure.substr(end) != suffix || structure == "vkv_context_params") return;
+    const std::string op_name = structure.substr(4, end - 4);
+    if (all.count(op_name) == 0) throw std::logic_error("no golden cases of " + op_name);
+    all.at(op_name).fields.push_back({type, name, offset});
   };
 #define STRUCT(name, size)
 #define FIELD(structure, type, member, offset) add(#structure, #type, #member, offset);

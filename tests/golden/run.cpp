@@ -219,7 +219,9 @@ namespace {
 // Whether the mistake makes some case of the operation fail.
 bool noticed(std::vector<Case>& cases, const Naming& passed_as) {
   const Device& cpu = support::devices().front();
-  return std::any_of(cases.begin(), cases.end(), [&](Case& c) { return !mismatch(c, call(cpu, c, passed_as)).empty(); });
+  return std::any_of(cases.begin(), cases.end(), [&](Case& c) {
+    return !mismatch(c, call(cpu, c, passed_as)).empty();
+  });
 }
 
 bool in_cases(const std::string& op, const Field& f) {
