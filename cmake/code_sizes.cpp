@@ -1,5 +1,5 @@
-// Prints how many bytes of a library are code for each GPU architecture, and fails where one that is asked for is missing.
-// Needs no tool of the CUDA toolkit: it reads the fat binaries, which begin with a magic number and are rows of entries.
+// Prints how much of a library is code for each GPU architecture, and fails where one that is asked for is missing. Needs
+// no tool of the CUDA toolkit: it reads the fat binaries, which begin with a magic number and are rows of entries.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

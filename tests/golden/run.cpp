@@ -37,7 +37,8 @@ std::vector<Case> cases_of(const std::string& op) {
 
 class Buffer {
  public:
-  Buffer(Memory& memory, const Bytes& bytes) : memory_(memory), size_(bytes.size()), data_(memory.allocate(std::max<std::size_t>(size_, 1))) {
+  Buffer(Memory& memory, const Bytes& bytes)
+      : memory_(memory), size_(bytes.size()), data_(memory.allocate(std::max<std::size_t>(size_, 1))) {
     memory_.to_device(data_, bytes.data(), size_);
   }
   Buffer(const Buffer&) = delete;
