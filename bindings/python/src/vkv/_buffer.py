@@ -49,7 +49,8 @@ def from_buffer(owner: Any) -> Memory:
         code = (view.format or b"B").decode()
         if code[0] in ">!" and view.itemsize > 1:
             raise ValueError(f"elements of format {code} are big-endian, which is not the machine's byte order")
-        strides = element_strides(tuple(view.strides[:view.ndim]), view.itemsize)
+        # ctypes arrays tell no strides, though asked for them.
+        strides = element_strides(tuple(view.strides[:view.ndim]) if view.strides else None, view.itemsize)
         return Memory(view.buf or 0, _element_type(code.lstrip("@=<>!"), view.itemsize), view.itemsize,
                       tuple(view.shape[:view.ndim]), strides, "cpu", None, bool(view.readonly), release)
     except BaseException:
