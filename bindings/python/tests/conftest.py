@@ -9,23 +9,30 @@ from devices import Numpy, OnlyCudaArrayInterface, OnlyDLPack, Torch
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 
 
+def missing(where):
+    """Why there is no torch device of that kind; None if there is one."""
+    try:
+        import torch
+    except ImportError:
+        return "torch is not installed"
+    if where == "cuda" and not torch.cuda.is_available():
+        return "torch has no CUDA device"
+    if where == "cuda" and "cuda off" in vkv.build_info():
+        return "this libvkv is built without CUDA"
+    return None
+
+
 def torch_device(where, wrap=lambda tensor: tensor):
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    if where == "cuda":
-        if not torch.cuda.is_available():
-            pytest.skip("torch has no CUDA device")
-        if "cuda off" in vkv.build_info():
-            pytest.skip("this libvkv is built without CUDA")
+    import torch
     return Torch(torch, where, wrap)
 
 
-DEVICES = {
-    "numpy": Numpy,
-    "numpy-dlpack": lambda: Numpy(OnlyDLPack),
-    "torch-cpu": lambda: torch_device("cpu"),
-    "torch-cuda": lambda: torch_device("cuda"),
-    "torch-cuda-array-interface": lambda: torch_device("cuda", OnlyCudaArrayInterface),
-}
+DEVICES = {"numpy": Numpy, "numpy-dlpack": lambda: Numpy(OnlyDLPack)}
+if missing("cpu") is None:
+    DEVICES["torch-cpu"] = lambda: torch_device("cpu")
+if missing("cuda") is None:
+    DEVICES["torch-cuda"] = lambda: torch_device("cuda")
+    DEVICES["torch-cuda-array-interface"] = lambda: torch_device("cuda", OnlyCudaArrayInterface)
 
 
 @pytest.fixture(params=DEVICES)
