@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Sequence, 
 from ._abi import Backend, vkv_tensor
 from ._library import lib
 from ._stream import StreamLike, stream_handle
-from ._tensor import Tensor, tensor
+from ._tensor import Tensor, compact_strides, tensor
 from ._workspace import WorkspaceLike, workspace_tensor
 from .errors import InvalidArgumentError, check, last_message
 
@@ -87,6 +87,8 @@ class Operation:
             if view is not given:
                 views.append(view)
             self._check_place(ctx, "workspace", view, written=True)
+            if view.strides not in (None, compact_strides(view.shape)):
+                raise InvalidArgumentError(f"{self.name}: workspace is not contiguous")
             params.workspace, params.workspace_size = view.address or None, view.nbytes
 
     def _fill(self, ctx: Context, fields: Dict[str, Any], stream: int, views: List[Tensor]) -> Any:
@@ -99,7 +101,7 @@ class Operation:
             elif kind in _INT_BITS:
                 setattr(params, name, self._integer(name, value, *_INT_BITS[kind]))
             else:
-                setattr(params, name, float(value))
+                setattr(params, name, self._converted(name, value, float))
         return params
 
     def _tensor(self, ctx: Context, name: str, value: Any, stream: int, views: List[Tensor]) -> Tensor:
@@ -134,7 +136,14 @@ class Operation:
                 names = ", ".join(repr(member.lower()) for member in options.__members__)
                 raise InvalidArgumentError(f"{self.name}: {name} is {value!r}, expected one of {names}")
             return options[value.upper()]
-        number = operator.index(value)
+        number = self._converted(name, value, operator.index)
         if not least <= number < end:
             raise InvalidArgumentError(f"{self.name}: {name} is {number}, expected {least} to {end - 1}")
         return number
+
+    def _converted(self, name: str, value: Any, to: Callable[[Any], Any]) -> Any:
+        try:
+            return to(value)
+        except (TypeError, ValueError):
+            expected = "an integer" if to is operator.index else "a number"
+            raise TypeError(f"{self.name}: {name} is {value!r}, expected {expected}") from None

@@ -51,6 +51,10 @@ def dtype_of(dtype: DtypeLike) -> int:
     return _BY_NAME[dtype]
 
 
+def compact_strides(shape: Sequence[int]) -> Tuple[int, ...]:
+    return tuple(math.prod(shape[i + 1:]) for i in range(len(shape)))
+
+
 class Tensor:
     """A view of `shape` elements of `dtype` at `address`; strides count elements, None = row-major compact.
 
