@@ -78,13 +78,15 @@ def test_a_call_gives_back_once(versioned, cpu):
 
 
 def test_a_failing_call_gives_back_once(cpu):
-    source, wrong = Producer(np.ones(4, np.float32)), Producer(np.ones(4, np.float32))
-    with pytest.raises(vkv.InvalidArgumentError):
+    source, wrong, other = (Producer(np.ones(4, np.float32)) for _ in range(3))
+    with pytest.raises(vkv.InvalidArgumentError) as refused:
         cpu.convert_fp8(dst=wrong, src=source)
-    with pytest.raises(TypeError):
-        cpu.convert_fp8(dst=Producer(np.ones(4, np.float32)), src=object())
+    with pytest.raises(TypeError) as no_tensor:
+        cpu.convert_fp8(dst=other, src=object())
+    assert (source.deleted, wrong.deleted, other.deleted) == (1, 1, 1), "kept as long as the exception"
+    del refused, no_tensor
     gc.collect()
-    assert (source.deleted, wrong.deleted) == (1, 1)
+    assert (source.deleted, wrong.deleted, other.deleted) == (1, 1, 1)
 
 
 def test_supported_gives_back(cpu):
