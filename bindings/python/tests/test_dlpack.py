@@ -169,7 +169,7 @@ def test_cuda_producers_are_told_the_stream(stream, told):
     producer = Producer(np.ones(4, np.float32), device=(2, 3))
     view = vkv.tensor(producer, stream=stream)
     assert producer.asked == [{"stream": told, "max_version": (1, 0)}]
-    assert (view.device, view.index) == ("cuda", 3)
+    assert (view.device, view.ordinal) == ("cuda", 3)
 
 
 def test_host_producers_are_not_told_a_stream(cpu):

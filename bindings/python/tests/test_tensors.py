@@ -44,6 +44,10 @@ def test_compact_arrays_are_told_as_compact():
     assert vkv.tensor(np.zeros((4, 6), "f")).strides is None
 
 
+def test_empty_broadcasts_are_nothing_to_refuse():
+    assert vkv.tensor(np.broadcast_to(np.float32(1), (0, 5))).shape == (0, 5)
+
+
 def test_numbers_are_tensors_of_one():
     x = np.float32(2)
     assert vkv.tensor(np.array(x)).shape == (1,) and vkv.tensor(x).shape == (1,)
@@ -67,10 +71,9 @@ def test_dtype_of_storage(x, dtype, name):
     (np.zeros(4, ">f4"), None, "big-endian"),
     (np.zeros(4, "f"), "e4m3", "float32 cannot be viewed as fp8_e4m3, which has 1 bytes"),
     (np.zeros(4, "f"), "float7", "dtype 'float7' is unknown, expected one of bf16"),
-    (np.zeros(8, np.uint8)[:6].view(np.dtype({"names": ["a"], "formats": ["f4"], "itemsize": 6}))["a"].repeat(2), "f64", "unknown"),
     (np.broadcast_to(np.float32(1), (4,)), None, "all strides are 0"),
     (np.zeros((2,) * 7, "f"), None, "at most 6 dimensions"),
-    (np.ma.masked_array(np.zeros(4, "f"), [0, 1, 0, 0]).view(np.ndarray).astype("c8"), None, "complex64 have no dtype"),
+    (np.zeros(4, "c8"), None, "complex64 have no dtype"),
     (FakeCuda(mask=np.zeros(1)), None, "masked"),
     (FakeCuda(typestr="<f8"), None, "float64"),
     (array.array("d", [1]), None, "float64"),
@@ -102,7 +105,7 @@ def test_negative_strides_are_the_library_s_to_refuse(cpu):
 def test_cuda_array_interface():
     view = vkv.tensor(FakeCuda(strides=(4, 8), data=(0x7000_0000, True)))
     assert (view.address, view.dtype, view.shape, view.strides) == (0x7000_0000, vkv.Dtype.F32, (2, 3), (1, 2))
-    assert (view.device, view.index, view.readonly) == ("cuda", None, True)
+    assert (view.device, view.ordinal, view.readonly) == ("cuda", None, True)
     assert vkv.tensor(FakeCuda(typestr="|u1"), dtype="e4m3").dtype == vkv.Dtype.FP8_E4M3
 
 
@@ -122,8 +125,7 @@ def test_buffers(x, dtype, readonly):
     assert view.dtype == vkv.Dtype[dtype] and view.readonly == readonly
     assert view.nbytes == memoryview(x).nbytes
     if not readonly:
-        raw = memoryview(x).cast("B") if not isinstance(x, ctypes.Array) else memoryview(x).cast("B")
-        raw[0] = 7
+        memoryview(x).cast("B")[0] = 7
         assert ctypes.string_at(view.address, 1) == b"\7"
 
 

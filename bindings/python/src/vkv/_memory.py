@@ -10,8 +10,8 @@ class Memory(NamedTuple):
     itemsize: int  # bytes
     shape: Tuple[int, ...]
     strides: Optional[Tuple[int, ...]]  # in elements; None = row-major compact
-    device: str    # "cpu", "cuda", "pinned" or "managed"
-    index: Optional[int]  # CUDA device ordinal; None = not told
+    device: Optional[str]  # "cpu", "cuda", "pinned" or "managed"
+    ordinal: Optional[int]  # CUDA device ordinal; None = not told
     readonly: bool
     release: Optional[Callable[[], None]]  # gives the memory back to its producer; None = holding the object is enough
 

@@ -126,8 +126,8 @@ class Operation:
         if view.device not in (_HOST if on_host else _DEVICE):
             raise InvalidArgumentError(f"{self.name}: {name} is {view.device} memory, expected "
                                        f"{'host' if on_host else 'CUDA device'} memory")
-        if not on_host and view.index is not None and view.index != ctx.device:
-            raise InvalidArgumentError(f"{self.name}: {name} is on CUDA device {view.index}, the context on {ctx.device}")
+        if not on_host and view.ordinal is not None and view.ordinal != ctx.device:
+            raise InvalidArgumentError(f"{self.name}: {name} is on CUDA device {view.ordinal}, the context on {ctx.device}")
 
     def _integer(self, name: str, value: Any, least: int, end: int) -> int:
         options = self.options.get(name)

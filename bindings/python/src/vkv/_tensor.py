@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import math
 import operator
-from typing import Any, Iterable, Optional, Protocol, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Optional, Protocol, Sequence, Tuple, Union
 
 from ._abi import MAX_DIMS, Dtype, vkv_tensor
 from ._buffer import from_buffer
@@ -37,7 +37,7 @@ class SupportsCudaArrayInterface(Protocol):
 _NATURAL = {"float16": Dtype.F16, "bfloat16": Dtype.BF16, "float32": Dtype.F32, "float8_e4m3fn": Dtype.FP8_E4M3,
             "float8_e5m2": Dtype.FP8_E5M2, "uint8": Dtype.U8, "int32": Dtype.I32, "int64": Dtype.I64}
 _BY_NAME = {**_NATURAL, **{d.name.lower(): d for d in Dtype}, **{lib.vkv_dtype_string(d).decode(): d for d in Dtype}}
-_ITEMSIZE = {Dtype.F16: 2, Dtype.BF16: 2, Dtype.F32: 4, Dtype.I32: 4, Dtype.I64: 8}  # the others: 1
+_ITEMSIZE: Dict[int, int] = {Dtype.F16: 2, Dtype.BF16: 2, Dtype.F32: 4, Dtype.I32: 4, Dtype.I64: 8}  # the others: 1
 
 DtypeLike = Union[Dtype, int, str]
 
@@ -59,14 +59,14 @@ class Tensor:
     """A view of `shape` elements of `dtype` at `address`; strides count elements, None = row-major compact.
 
     The address is the caller's word. `owner` is kept as long as the view. Without a `device` ("cpu", "cuda", "pinned",
-    "managed") the view is accepted wherever a tensor is.
+    "managed") the view is accepted wherever a tensor is; `ordinal` says which CUDA device.
     """
 
-    __slots__ = ("abi", "device", "index", "readonly", "_owner", "_release", "__weakref__")
+    __slots__ = ("abi", "device", "ordinal", "readonly", "_owner", "_release", "__weakref__")
 
     def __init__(self, address: int, dtype: DtypeLike, shape: Sequence[int], strides: Optional[Sequence[int]] = None, *,
-                 device: Optional[str] = None, index: Optional[int] = None, readonly: bool = False, owner: Any = None):
-        self._release = None
+                 device: Optional[str] = None, ordinal: Optional[int] = None, readonly: bool = False, owner: Any = None):
+        self._release: Optional[Callable[[], None]] = None
         if len(shape) > MAX_DIMS:
             raise ValueError(f"a tensor has at most {MAX_DIMS} dimensions, this has {len(shape)}")
         if strides is not None and len(strides) != len(shape):
@@ -75,7 +75,7 @@ class Tensor:
         self.abi.shape[:len(shape)] = [operator.index(extent) for extent in shape]
         if strides is not None:
             self.abi.stride[:len(shape)] = [operator.index(stride) for stride in strides]
-        self.device, self.index, self.readonly, self._owner = device, index, readonly, owner
+        self.device, self.ordinal, self.readonly, self._owner = device, ordinal, readonly, owner
 
     @property
     def address(self) -> int:
@@ -149,10 +149,10 @@ def _view(memory: Memory, dtype: Optional[DtypeLike], owner: Any) -> Tensor:
                              f"which has {expected} bytes each")
     shape, strides = memory.shape or (1,), memory.strides if memory.shape else None  # a number is a tensor of one
     if strides is not None and not any(strides):
-        if any(extent > 1 for extent in shape):  # all zero would be read as compact
+        if math.prod(shape) > 1:  # all zero would be read as compact
             raise ValueError("all strides are 0 (a broadcast number), which has no view; make the tensor contiguous")
         strides = None
-    return Tensor(memory.address, dtype, shape, strides, device=memory.device, index=memory.index,
+    return Tensor(memory.address, dtype, shape, strides, device=memory.device, ordinal=memory.ordinal,
                   readonly=memory.readonly, owner=owner)
 
 
@@ -163,7 +163,7 @@ def tensor(x: TensorLike, dtype: Optional[DtypeLike] = None, *, stream: StreamLi
     "bf16" of 16-bit words; the element size stays. On CUDA a DLPack producer makes `stream` wait for its pending work.
     """
     if isinstance(x, Tensor):
-        same = Memory(x.address, str(x.dtype), x.itemsize, x.shape, x.strides, x.device, x.index, x.readonly, None)
+        same = Memory(x.address, str(x.dtype), x.itemsize, x.shape, x.strides, x.device, x.ordinal, x.readonly, None)
         return _view(same, x.dtype if dtype is None else dtype, x)
     memory = _memory_of(x, stream_handle(stream))
     try:

@@ -1,7 +1,7 @@
 """Exceptions: one for each status, grouped by the status' class. The text is the library's sentence."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Dict, Type
 
 from ._abi import Status
 from ._library import lib
@@ -71,9 +71,9 @@ class DeviceReportError(VkvError):
         self.report = report
 
 
-_OF_STATUS = {cls.status: cls for cls in (InvalidArgumentError, WorkspaceTooSmallError, NotSupportedError, NoDeviceError,
+_OF_STATUS: Dict[int, Type[VkvError]] = {cls.status: cls for cls in (InvalidArgumentError, WorkspaceTooSmallError, NotSupportedError, NoDeviceError,
                                           CudaError, InternalError, OutOfMemoryError)}
-_OF_CLASS = {1: InvalidArgumentError, 2: NotSupportedError, 3: CudaError, 4: InternalError}
+_OF_CLASS: Dict[int, Type[VkvError]] = {1: InvalidArgumentError, 2: NotSupportedError, 3: CudaError, 4: InternalError}
 
 
 def last_message() -> str:
