@@ -1,8 +1,8 @@
 """Builds libvkv with CMake and puts it into the package.
 
 VKV_PREBUILT=/path/to/libvkv.so bundles that file instead of building one. CMAKE_ARGS are passed on to CMake, such as
--DVKV_CUDA=OFF or -DCMAKE_CUDA_ARCHITECTURES=90a-real. Where nvcc is present the library has CUDA, for the GPU architectures
-of the release preset.
+-DVKV_CUDA=OFF or -DCMAKE_CUDA_ARCHITECTURES=90a-real. Where nvcc is present the library has CUDA, for the GPU
+architectures of the release preset.
 """
 import os
 import pathlib
@@ -26,8 +26,8 @@ def library_root():
     for root in (HERE / "libvkv", HERE.parent.parent):
         if (root / "include" / "vkv.h").exists() and (root / "CMakeLists.txt").exists():
             return root
-    sys.exit("vkv: the sources of libvkv are not here. Install from a whole checkout (pip install ./bindings/python), whose "
-             "CMakeLists.txt is two folders up, or from a source distribution.")
+    sys.exit("vkv: the sources of libvkv are not here. Install from a whole checkout (pip install ./bindings/python), "
+             "whose CMakeLists.txt is two folders up, or from a source distribution.")
 
 
 def header_version():
@@ -41,8 +41,8 @@ def build_library(build):
     if shutil.which("nvcc") is None and pathlib.Path("/usr/local/cuda/bin/nvcc").exists():
         env["PATH"] += ":/usr/local/cuda/bin"  # the toolkit's usual place is seldom on PATH
     root = library_root()
-    configure = ["cmake", "--preset", "release", "-S", str(root), "-B", str(build), "-DVKV_TESTS=OFF", "-DVKV_TOOLS=OFF",
-                 "-DVKV_WERROR=OFF"] + shlex.split(env.get("CMAKE_ARGS", ""))
+    configure = ["cmake", "--preset", "release", "-S", str(root), "-B", str(build), "-DVKV_TESTS=OFF",
+                 "-DVKV_TOOLS=OFF", "-DVKV_WERROR=OFF"] + shlex.split(env.get("CMAKE_ARGS", ""))
     subprocess.run(configure, check=True, cwd=root, env=env)
     subprocess.run(["cmake", "--build", str(build), "--target", "vkv"], check=True, env=env)
     return build / "libvkv.so"

@@ -1,5 +1,5 @@
-"""One decode step over a paged cache: three sequences of different lengths write their keys and values, then each attends
-with one query token. The result is checked against attention written out in numpy. Needs the package and numpy.
+"""One decode step over a paged cache: three sequences of different lengths write their keys and values, then each
+attends with one query token. The result is checked against attention written out in numpy. Needs the package and numpy.
 """
 import sys
 
@@ -48,7 +48,8 @@ def main():
     out = np.empty_like(query)
 
     with vkv.Context("cpu") as ctx:
-        ctx.reshape_and_cache_flash(key=key, value=value, key_cache=key_cache, value_cache=value_cache, slot_mapping=slots)
+        ctx.reshape_and_cache_flash(key=key, value=value, key_cache=key_cache, value_cache=value_cache,
+                                    slot_mapping=slots)
         ctx.paged_attention(query=query, out=out, key_cache=key_cache, value_cache=value_cache, block_table=tables,
                             seq_lens=np.array(LENGTHS, np.int32))
         ctx.check_device_report()

@@ -128,8 +128,9 @@ def concat_and_cache_mla_rope_fused():
     cache = np.zeros((2, 4, 12), np.float32)
     cache[0, 1], cache[1, 2] = np.concatenate([kv_c, k], 1)
     return Call("concat_and_cache_mla_rope_fused",
-                dict(positions=positions, q_pe=q_pe, k_pe=k_pe, kv_c=kv_c, cos_sin_cache=cos_sin, slot_mapping=i64(1, 6),
-                     kv_cache=cache * 0), dict(q_pe=q, k_pe=k, kv_cache=cache), dict(rope_style="neox"), close=1e-6)
+                dict(positions=positions, q_pe=q_pe, k_pe=k_pe, kv_c=kv_c, cos_sin_cache=cos_sin,
+                     slot_mapping=i64(1, 6), kv_cache=cache * 0),
+                dict(q_pe=q, k_pe=k, kv_cache=cache), dict(rope_style="neox"), close=1e-6)
 
 
 def convert_fp8():

@@ -67,14 +67,18 @@ class HasProtocol:
         return 0, 0x1234
 
 
-@pytest.mark.parametrize("stream, handle", [(None, 0), (0x1234, 0x1234), (HasCudaStream(), 0x1234), (HasPointer(), 0x1234),
-                                            (HasProtocol(), 0x1234), (np.int64(7), 7)])
+@pytest.mark.parametrize("stream, handle", [
+    (None, 0), (0x1234, 0x1234), (HasCudaStream(), 0x1234), (HasPointer(), 0x1234), (HasProtocol(), 0x1234),
+    (np.int64(7), 7),
+])
 def test_streams(stream, handle):
     from vkv._stream import stream_handle
     assert stream_handle(stream) == handle
 
 
-@pytest.mark.parametrize("stream, error", [("default", TypeError), (1.5, TypeError), (-1, ValueError), (2**64, ValueError)])
+@pytest.mark.parametrize("stream, error", [
+    ("default", TypeError), (1.5, TypeError), (-1, ValueError), (2**64, ValueError),
+])
 def test_what_is_no_stream(cpu, stream, error):
     with pytest.raises(error, match="stream is"):
         cpu.convert_fp8(dst=vkv.spec("e4m3", (1,)), src=vkv.spec("f32", (1,)), stream=stream)

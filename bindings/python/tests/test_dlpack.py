@@ -17,7 +17,8 @@ _name.restype, _name.argtypes = ctypes.c_char_p, [ctypes.py_object]
 class Producer:
     """Exports an array; `deleted` counts calls of the deleter, `asked` holds the arguments of __dlpack__."""
 
-    def __init__(self, array, versioned=True, flags=0, device=(1, 0), code=None, major=1, has_deleter=True, compact=False):
+    def __init__(self, array, versioned=True, flags=0, device=(1, 0), code=None, major=1, has_deleter=True,
+                 compact=False):
         self.array, self.versioned, self.device = array, versioned, device
         self.deleted, self.asked = 0, []
         self.deleter = _dlpack._Deleter(self._delete) if has_deleter else _dlpack._Deleter(0)
@@ -48,7 +49,8 @@ class Producer:
         self.asked.append(options)
         if not self.versioned and "max_version" in options:
             raise TypeError("unexpected keyword argument 'max_version'")
-        self.capsule = _new(ctypes.addressof(self.managed), b"dltensor_versioned" if self.versioned else b"dltensor", None)
+        name = b"dltensor_versioned" if self.versioned else b"dltensor"
+        self.capsule = _new(ctypes.addressof(self.managed), name, None)
         return self.capsule
 
 

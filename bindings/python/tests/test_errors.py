@@ -44,7 +44,8 @@ def test_statuses_and_classes(monkeypatch):
         assert caught.value.status is status
         family = {1: vkv.InvalidArgumentError, 2: vkv.NotSupportedError, 3: vkv.CudaError, 4: vkv.InternalError}
         assert isinstance(caught.value, family[status // 100])
-    assert issubclass(vkv.WorkspaceTooSmallError, vkv.InvalidArgumentError) and issubclass(vkv.InvalidArgumentError, ValueError)
+    assert issubclass(vkv.WorkspaceTooSmallError, vkv.InvalidArgumentError)
+    assert issubclass(vkv.InvalidArgumentError, ValueError)
     with pytest.raises(vkv.NotSupportedError) as caught:
         errors.check(277)  # of a later library
     assert caught.value.status == 277
@@ -88,7 +89,7 @@ def test_workspace(cpu):
 
 
 @pytest.mark.parametrize("field, value, error, sentence", [
-    ("max_seq_len", 2**31, vkv.InvalidArgumentError, "vkv_paged_attention: max_seq_len is 2147483648, expected -2147483648 to"),
+    ("max_seq_len", 2**31, vkv.InvalidArgumentError, "max_seq_len is 2147483648, expected -2147483648 to"),
     ("max_seq_len", -1, vkv.InvalidArgumentError, "max_seq_len is -1, expected at least 0"),
     ("max_seq_len", 1.5, TypeError, "max_seq_len is 1.5, expected an integer"),
     ("flags", -1, vkv.InvalidArgumentError, "flags is -1"),

@@ -8,7 +8,8 @@ import vkv
 from devices import Numpy
 
 FOLDER = pathlib.Path(__file__).resolve().parents[3] / "tests" / "golden"
-CASES = [case for op in vkv.Op for path in FOLDER.glob(f"{op.name.lower()}.txt") for case in golden.parse(path.read_text())]
+FILES = [path for op in vkv.Op for path in FOLDER.glob(f"{op.name.lower()}.txt")]
+CASES = [case for path in FILES for case in golden.parse(path.read_text())]
 
 # e4m3 codes of 1, -2 and 0.5 times 4, in rows of two; and a write to a slot past the end.
 EXAMPLE = """
@@ -81,8 +82,10 @@ def test_runner_fails_on_a_planted_fault(change, to, sees):
             golden.run(case, device)
 
 
-@pytest.mark.parametrize("text", ["case a\nstride 1\nend", "case a\nop nothing\nend", "case a\nop convert_fp8\nend", "op convert_fp8",
-                                  "case a", "case a\nop convert_fp8\nstatus 0\nexpect dst roughly 00\nend"])
+@pytest.mark.parametrize("text", [
+    "case a\nstride 1\nend", "case a\nop nothing\nend", "case a\nop convert_fp8\nend", "op convert_fp8", "case a",
+    "case a\nop convert_fp8\nstatus 0\nexpect dst roughly 00\nend",
+])
 def test_parser_refuses_what_it_does_not_know(text):
     with pytest.raises(ValueError):
         golden.parse(text)

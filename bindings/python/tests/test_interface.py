@@ -87,8 +87,8 @@ def test_layout_is_the_compiler_s(repository, tmp_path):
 def test_cffi_works_from_the_header_alone(repository):
     """No word of this package: cffi reads the preprocessed header, loads the library, and converts two numbers."""
     cffi = pytest.importorskip("cffi")
-    header = subprocess.run([compiler, "-std=c99", "-E", "-P", "-DVKV_API=", repository / "include" / "vkv.h"], check=True,
-                            capture_output=True, text=True).stdout
+    preprocess = [compiler, "-std=c99", "-E", "-P", "-DVKV_API=", repository / "include" / "vkv.h"]
+    header = subprocess.run(preprocess, check=True, capture_output=True, text=True).stdout
     ffi = cffi.FFI()
     ffi.cdef(header)
     library = ffi.dlopen(_library.path)

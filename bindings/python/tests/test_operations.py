@@ -79,8 +79,9 @@ def test_swap_blocks_batch(device):
     source = store_array(device, np.arange(32, dtype=np.uint8))
     target = store_array(device, np.zeros(32, np.uint8))
     base, to = vkv.tensor(source.tensor).address, vkv.tensor(target.tensor).address
-    device.context.swap_blocks_batch(src_ptrs=vkv.addresses([base, base + 10]), dst_ptrs=vkv.addresses([to + 4, to + 20]),
-                                     sizes=vkv.addresses([3, 5]), flags=vkv.SWAP_SOURCE_ORDER_ANY, stream=device.stream)
+    device.context.swap_blocks_batch(src_ptrs=vkv.addresses([base, base + 10]), sizes=vkv.addresses([3, 5]),
+                                     dst_ptrs=vkv.addresses([to + 4, to + 20]), flags=vkv.SWAP_SOURCE_ORDER_ANY,
+                                     stream=device.stream)
     expected = np.zeros(32, np.uint8)
     expected[4:7], expected[20:25] = [0, 1, 2], [10, 11, 12, 13, 14]
     assert target.bytes() == expected.tobytes()

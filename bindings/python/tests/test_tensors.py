@@ -30,12 +30,14 @@ class Extension:
         self.__array_interface__ = {**storage.__array_interface__, "typestr": "<V2"}
 
 
-@pytest.mark.parametrize("native, dtype", [(np.float16, "F16"), (np.float32, "F32"), (np.uint8, "U8"), (np.int32, "I32"),
-                                           (np.int64, "I64")])
+@pytest.mark.parametrize("native, dtype", [
+    (np.float16, "F16"), (np.float32, "F32"), (np.uint8, "U8"), (np.int32, "I32"), (np.int64, "I64"),
+])
 def test_numpy(native, dtype):
     x = np.zeros((4, 6, 2), native)[1:, ::2]
     view = vkv.tensor(x)
-    assert (view.address, view.dtype, view.shape, view.strides) == (x.ctypes.data, vkv.Dtype[dtype], (3, 3, 2), (12, 4, 1))
+    assert (view.address, view.dtype) == (x.ctypes.data, vkv.Dtype[dtype])
+    assert (view.shape, view.strides) == ((3, 3, 2), (12, 4, 1))
     assert (view.device, view.readonly, view.nbytes) == ("cpu", False, x.nbytes)
 
 
@@ -117,8 +119,8 @@ def test_cuda_memory_is_refused_on_the_cpu(cpu):
 
 @pytest.mark.parametrize("x, dtype, readonly", [
     (bytearray(4), "U8", False), (b"1234", "U8", True), (array.array("f", [1, 2]), "F32", False),
-    (array.array("i", [1]), "I32", False), (array.array("q", [1]), "I64", False), ((ctypes.c_float * 3)(), "F32", False),
-    (memoryview(bytearray(8)).cast("i", (2, 1)), "I32", False),
+    (array.array("i", [1]), "I32", False), (array.array("q", [1]), "I64", False),
+    ((ctypes.c_float * 3)(), "F32", False), (memoryview(bytearray(8)).cast("i", (2, 1)), "I32", False),
 ], ids=lambda x: type(x).__name__)
 def test_buffers(x, dtype, readonly):
     view = vkv.tensor(x)

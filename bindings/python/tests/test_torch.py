@@ -25,8 +25,9 @@ def gpu():
 
 @cpu_only
 def test_dtypes(torch):
-    for dtype, expected in ((torch.float16, "F16"), (torch.bfloat16, "BF16"), (torch.float32, "F32"), (torch.uint8, "U8"),
-                            (torch.int32, "I32"), (torch.int64, "I64")):
+    types = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "U8": torch.uint8, "I32": torch.int32,
+             "I64": torch.int64}
+    for expected, dtype in types.items():
         view = vkv.tensor(torch.zeros(2, 3, dtype=dtype).t())
         assert (view.dtype, view.shape, view.strides) == (vkv.Dtype[expected], (3, 2), (1, 3))
 

@@ -4,8 +4,8 @@
         ctx.reshape_and_cache_flash(key=k, value=v, key_cache=kc, value_cache=vc, slot_mapping=slots)
         ctx.paged_attention(query=q, out=out, key_cache=kc, value_cache=vc, block_table=table, seq_lens=lengths)
 
-Every operation is a method of vkv.Context with keyword arguments named as the C header's fields; help() shows the header's
-text for each. Results go into the tensors that the caller passes.
+Every operation is a method of vkv.Context with keyword arguments named as the C header's fields; help() shows the
+header's text for each. Results go into the tensors that the caller passes.
 """
 from ._abi import (
     SWAP_SOURCE_ORDER_ANY,

@@ -91,8 +91,10 @@ class Context(Operations):
                            info.cc_minor, info.name.decode(errors="replace"))
 
     def read_device_report(self) -> Optional[DeviceReport]:
-        """Reads and clears the device report; None if nothing was out of range. Does not synchronise: what CUDA work that
-        is still running will find is not in it yet."""
+        """Reads and clears the device report; None if nothing was out of range.
+
+        Does not synchronise: what CUDA work that is still running will find is not in it yet.
+        """
         report = _abi.vkv_device_report(struct_size=ctypes.sizeof(_abi.vkv_device_report))
         check(lib.vkv_context_read_device_report(self.handle, ctypes.byref(report)))
         if report.count == 0:

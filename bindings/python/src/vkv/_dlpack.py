@@ -1,7 +1,7 @@
 """DLPack: takes the memory that a `__dlpack__` capsule describes and gives it back through the producer's deleter.
 
-The consumer's side of the protocol: the capsule is renamed once taken, so that its own destructor leaves the memory alone,
-and the deleter is called exactly once, when the call (or the vkv.Tensor) that used the memory is done.
+The consumer's side of the protocol: the capsule is renamed once taken, so that its own destructor leaves the memory
+alone, and the deleter is called exactly once, when the call (or the vkv.Tensor) that used the memory is done.
 """
 from __future__ import annotations
 
@@ -89,17 +89,17 @@ def _memory(tensor: _DLTensor, readonly: bool, release: Any) -> Memory:
         raise ValueError(f"elements of {tensor.lanes} x {tensor.bits} bits have no dtype here")
     shape = tuple(tensor.shape[:tensor.ndim])
     strides = tuple(tensor.strides[:tensor.ndim]) if tensor.strides else None
-    device = _DEVICES[tensor.device_type]
-    return Memory((tensor.data or 0) + tensor.byte_offset, _element_type(tensor), tensor.bits // 8, shape, strides, device,
+    address, device = (tensor.data or 0) + tensor.byte_offset, _DEVICES[tensor.device_type]
+    return Memory(address, _element_type(tensor), tensor.bits // 8, shape, strides, device,
                   tensor.device_id if device == "cuda" else None, readonly, release)
 
 
 def from_dlpack(producer: Any, stream: int) -> Memory:
     capsule = _capsule(producer, stream)
     versioned = bool(_is_valid(capsule, _NAME_VERSIONED))
-    name, used, struct = (_NAME_VERSIONED, _USED_VERSIONED, _ManagedVersioned) if versioned else (_NAME, _USED, _Managed)
+    name, used = (_NAME_VERSIONED, _USED_VERSIONED) if versioned else (_NAME, _USED)
     address = _get_pointer(capsule, name)  # raises for anything that is no fresh capsule
-    managed = struct.from_address(address)
+    managed = (_ManagedVersioned if versioned else _Managed).from_address(address)
     _set_name(capsule, used)
 
     def release() -> None:

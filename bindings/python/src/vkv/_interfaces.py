@@ -27,14 +27,15 @@ def _memory(owner: Any, interface: dict, device: str) -> Memory:
         raise ValueError("the array interface tells no address")
     address, readonly = data
     strides = element_strides(interface.get("strides"), itemsize)
-    return Memory(address or 0, _element_type(owner, typestr), itemsize, tuple(interface["shape"]), strides, device, None,
+    shape = tuple(interface["shape"])
+    return Memory(address or 0, _element_type(owner, typestr), itemsize, shape, strides, device, None,
                   bool(readonly), None)
 
 
-def from_array_interface(owner: Any) -> Memory:
-    return _memory(owner, owner.__array_interface__, "cpu")
+def from_array_interface(owner: Any, interface: dict) -> Memory:
+    return _memory(owner, interface, "cpu")
 
 
-def from_cuda_array_interface(owner: Any) -> Memory:
+def from_cuda_array_interface(owner: Any, interface: dict) -> Memory:
     """The interface's own `stream` is not waited for: ordering is the caller's, as with any kernel launch."""
-    return _memory(owner, owner.__cuda_array_interface__, "cuda")
+    return _memory(owner, interface, "cuda")

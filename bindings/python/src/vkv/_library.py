@@ -23,12 +23,14 @@ def _load(path: str) -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(path)
     except OSError as error:
-        raise ImportError(f"libvkv cannot be loaded: {error}. Set VKV_LIBRARY to a libvkv.so, or reinstall the package") from error
+        raise ImportError(f"libvkv cannot be loaded: {error}. Set VKV_LIBRARY to a libvkv.so, or reinstall the "
+                          "package") from error
     for name, (result, arguments) in _abi.FUNCTIONS.items():
         try:
             function = getattr(library, name)
         except AttributeError:
-            raise ImportError(f"{path} has no {name}: it is not libvkv {_abi.VERSION_MAJOR}.{_abi.VERSION_MINOR} or later") from None
+            version = f"{_abi.VERSION_MAJOR}.{_abi.VERSION_MINOR}"
+            raise ImportError(f"{path} has no {name}: it is not libvkv {version} or later") from None
         function.restype, function.argtypes = result, arguments
     major = library.vkv_version() // 1_000_000
     if major != _abi.VERSION_MAJOR:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Sequence, 
 from ._abi import Backend, vkv_tensor
 from ._library import lib
 from ._stream import StreamLike, stream_handle
-from ._tensor import Tensor, compact_strides, tensor
+from ._tensor import Tensor, compact_strides, view_of
 from ._workspace import WorkspaceLike, workspace_tensor
 from .errors import InvalidArgumentError, check, last_message
 
@@ -39,10 +39,14 @@ class Supported:
 
 
 class Operation:
-    def __init__(self, name: str, params: Type[ctypes.Structure], *, written: Sequence[str] = (), host: Sequence[str] = (),
-                 anywhere: Sequence[str] = (), options: Mapping[str, Type[enum.IntEnum]] = {}):
+    def __init__(self, name: str, params: Type[ctypes.Structure], *, written: Sequence[str] = (),
+                 host: Sequence[str] = (), anywhere: Sequence[str] = (),
+                 options: Mapping[str, Type[enum.IntEnum]] = {}):
         self.name, self.params = f"vkv_{name}", params
-        self.written, self.host, self.anywhere, self.options = frozenset(written), frozenset(host), frozenset(anywhere), options
+        self.written = frozenset(written)    # tensors that the operation writes
+        self.host = frozenset(host)          # tensors in host memory, whatever the backend
+        self.anywhere = frozenset(anywhere)  # tensors that may be in either on CUDA
+        self.options = options
         self.types = dict(params._fields_)  # type: ignore[arg-type]
         self.function: Callable = getattr(lib, self.name)
 
@@ -76,7 +80,8 @@ class Operation:
             for view in views:
                 view.release()
 
-    def _bring_workspace(self, ctx: Context, params: Any, given: WorkspaceLike, stream: int, views: List[Tensor]) -> None:
+    def _bring_workspace(self, ctx: Context, params: Any, given: WorkspaceLike, stream: int,
+                         views: List[Tensor]) -> None:
         def needed() -> int:
             size = ctypes.c_size_t()
             check(getattr(lib, f"{self.name}_workspace_size")(ctx.handle, ctypes.byref(params), ctypes.byref(size)))
@@ -98,6 +103,8 @@ class Operation:
             if kind is vkv_tensor:
                 if value is not None:
                     setattr(params, name, self._tensor(ctx, name, value, stream, views).abi)
+            elif type(value) is int and value == 0:
+                pass  # what the struct holds already
             elif kind in _INT_BITS:
                 setattr(params, name, self._integer(name, value, *_INT_BITS[kind]))
             else:
@@ -108,7 +115,7 @@ class Operation:
         view = value
         if not isinstance(value, Tensor):
             try:
-                view = tensor(value, stream=stream)
+                view = view_of(value, None, stream)
             except (ValueError, BufferError) as error:
                 raise InvalidArgumentError(f"{self.name}: {name}: {error}") from error
             except TypeError as error:
@@ -127,7 +134,8 @@ class Operation:
             raise InvalidArgumentError(f"{self.name}: {name} is {view.device} memory, expected "
                                        f"{'host' if on_host else 'CUDA device'} memory")
         if not on_host and view.ordinal is not None and view.ordinal != ctx.device:
-            raise InvalidArgumentError(f"{self.name}: {name} is on CUDA device {view.ordinal}, the context on {ctx.device}")
+            raise InvalidArgumentError(f"{self.name}: {name} is on CUDA device {view.ordinal}, the context on "
+                                       f"{ctx.device}")
 
     def _integer(self, name: str, value: Any, least: int, end: int) -> int:
         options = self.options.get(name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 import operator
 from typing import Any, Union
 
-StreamLike = Union[None, int, Any]  # None, a handle, or an object with __cuda_stream__, .cuda_stream (torch) or .ptr (cupy)
+# None, a handle, or an object with __cuda_stream__, .cuda_stream (torch) or .ptr (cupy)
+StreamLike = Union[None, int, Any]
 
 
 def stream_handle(stream: StreamLike) -> int:

@@ -43,7 +43,7 @@ DtypeLike = Union[Dtype, int, str]
 
 
 def dtype_of(dtype: DtypeLike) -> int:
-    """A dtype from its name: the library's ("f16", "e4m3", "nvfp4", ...) or the frameworks' ("float16", "float8_e4m3fn")."""
+    """A dtype from its name: the library's ("f16", "e4m3", "nvfp4", ...) or the frameworks' ("float16", ...)."""
     if not isinstance(dtype, str):
         return operator.index(dtype)
     if dtype not in _BY_NAME:
@@ -64,8 +64,9 @@ class Tensor:
 
     __slots__ = ("abi", "device", "ordinal", "readonly", "_owner", "_release", "__weakref__")
 
-    def __init__(self, address: int, dtype: DtypeLike, shape: Sequence[int], strides: Optional[Sequence[int]] = None, *,
-                 device: Optional[str] = None, ordinal: Optional[int] = None, readonly: bool = False, owner: Any = None):
+    def __init__(self, address: int, dtype: DtypeLike, shape: Sequence[int], strides: Optional[Sequence[int]] = None,
+                 *, device: Optional[str] = None, ordinal: Optional[int] = None, readonly: bool = False,
+                 owner: Any = None):
         self._release: Optional[Callable[[], None]] = None
         if len(shape) > MAX_DIMS:
             raise ValueError(f"a tensor has at most {MAX_DIMS} dimensions, this has {len(shape)}")
@@ -123,12 +124,14 @@ TensorLike = Union[Tensor, SupportsDLPack, SupportsArrayInterface, SupportsCudaA
 
 
 def _memory_of(x: Any, stream: int) -> Memory:
-    if hasattr(x, "__array_interface__"):
-        return from_array_interface(x)
+    interface = getattr(x, "__array_interface__", None)
+    if interface is not None:
+        return from_array_interface(x, interface)
     if hasattr(x, "__dlpack__"):
         return from_dlpack(x, stream)
-    if hasattr(x, "__cuda_array_interface__"):
-        return from_cuda_array_interface(x)
+    interface = getattr(x, "__cuda_array_interface__", None)
+    if interface is not None:
+        return from_cuda_array_interface(x, interface)
     try:
         return from_buffer(x)
     except TypeError:
@@ -139,7 +142,8 @@ def _memory_of(x: Any, stream: int) -> Memory:
 def _view(memory: Memory, dtype: Optional[DtypeLike], owner: Any) -> Tensor:
     if dtype is None:
         if memory.type not in _NATURAL:
-            raise ValueError(f"elements of type {memory.type} have no dtype here; vkv.tensor(x, dtype=...) views their storage")
+            raise ValueError(f"elements of type {memory.type} have no dtype here; vkv.tensor(x, dtype=...) views their "
+                             "storage")
         dtype = _NATURAL[memory.type]
     else:
         dtype = dtype_of(dtype)
@@ -162,10 +166,14 @@ def tensor(x: TensorLike, dtype: Optional[DtypeLike] = None, *, stream: StreamLi
     `dtype` says what the elements are where x cannot: vkv.tensor(bytes, dtype="fp8_e4m3"), or "nvfp4", "fp8_ds_mla",
     "bf16" of 16-bit words; the element size stays. On CUDA a DLPack producer makes `stream` wait for its pending work.
     """
+    return view_of(x, dtype, stream_handle(stream))
+
+
+def view_of(x: TensorLike, dtype: Optional[DtypeLike], stream: int) -> Tensor:
     if isinstance(x, Tensor):
         same = Memory(x.address, str(x.dtype), x.itemsize, x.shape, x.strides, x.device, x.ordinal, x.readonly, None)
         return _view(same, x.dtype if dtype is None else dtype, x)
-    memory = _memory_of(x, stream_handle(stream))
+    memory = _memory_of(x, stream)
     try:
         view = _view(memory, dtype, None if memory.release else x)
     except BaseException:

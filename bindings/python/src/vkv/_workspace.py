@@ -4,7 +4,7 @@ from __future__ import annotations
 import ctypes
 from typing import Callable, Optional, Union
 
-from ._tensor import Tensor, TensorLike, tensor
+from ._tensor import Tensor, TensorLike, view_of
 
 ALIGNMENT = 256
 
@@ -19,11 +19,11 @@ def host_workspace(size: int) -> Tensor:
 
 
 def workspace_tensor(given: WorkspaceLike, needed: Callable[[], int], on_host: bool, stream: int) -> Optional[Tensor]:
-    """The memory to use. `needed` asks the library for the size. None leaves it to the library to say what it misses."""
+    """The memory to use; `needed` asks the library for the size. None: the library will say what it misses."""
     if given is None and on_host:
         size = needed()
         return host_workspace(size) if size else None
     if callable(given) and not isinstance(given, Tensor):
         size = needed()
         given = given(size) if size else None
-    return None if given is None else tensor(given, stream=stream)
+    return None if given is None else view_of(given, None, stream)

@@ -34,7 +34,7 @@ class WorkspaceTooSmallError(InvalidArgumentError):
 
 
 class NotSupportedError(VkvError, NotImplementedError):
-    """2xx: right in itself, but not available in this build, on this device or in this version. Fall back on this only."""
+    """2xx: right in itself, but not in this build, on this device or in this version. Fall back on this one only."""
 
     status = Status.ERROR_NOT_SUPPORTED
 
@@ -71,8 +71,9 @@ class DeviceReportError(VkvError):
         self.report = report
 
 
-_OF_STATUS: Dict[int, Type[VkvError]] = {cls.status: cls for cls in (InvalidArgumentError, WorkspaceTooSmallError, NotSupportedError, NoDeviceError,
-                                          CudaError, InternalError, OutOfMemoryError)}
+_ALL = (InvalidArgumentError, WorkspaceTooSmallError, NotSupportedError, NoDeviceError, CudaError, InternalError,
+        OutOfMemoryError)
+_OF_STATUS: Dict[int, Type[VkvError]] = {cls.status: cls for cls in _ALL}
 _OF_CLASS: Dict[int, Type[VkvError]] = {1: InvalidArgumentError, 2: NotSupportedError, 3: CudaError, 4: InternalError}
 
 
