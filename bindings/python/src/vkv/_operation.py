@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Sequence, Tuple, Type
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Sequence, Type
 
 from ._abi import Backend, vkv_tensor
 from ._library import lib
@@ -59,35 +59,38 @@ class Operation:
                 self._bring_workspace(ctx, params, workspace, handle, views)
             check(self.function(ctx.handle, ctypes.byref(params), handle or None))
         finally:
-            for view in views:
-                view.release()
+            self._release(views)
 
     def supported(self, ctx: Context, **fields: Any) -> Supported:
-        status = self._ask(ctx, fields, "_supported")
-        return Supported(status, last_message() if status else "")
-
-    def workspace_size(self, ctx: Context, **fields: Any) -> int:
-        size = ctypes.c_size_t()
-        check(self._ask(ctx, fields, "_workspace_size", ctypes.byref(size)))
-        return size.value
-
-    def _ask(self, ctx: Context, fields: Dict[str, Any], suffix: str, *results: Any) -> int:
         views: List[Tensor] = []
         try:
             params = self._fill(ctx, fields, 0, views)
-            return getattr(lib, self.name + suffix)(ctx.handle, ctypes.byref(params), *results)
+            status = getattr(lib, f"{self.name}_supported")(ctx.handle, ctypes.byref(params))
+            return Supported(status, last_message() if status else "")
         finally:
-            for view in views:
-                view.release()
+            self._release(views)
+
+    def workspace_size(self, ctx: Context, **fields: Any) -> int:
+        views: List[Tensor] = []
+        try:
+            return self._needed(ctx, self._fill(ctx, fields, 0, views))
+        finally:
+            self._release(views)
+
+    def _needed(self, ctx: Context, params: Any) -> int:
+        size = ctypes.c_size_t()
+        check(getattr(lib, f"{self.name}_workspace_size")(ctx.handle, ctypes.byref(params), ctypes.byref(size)))
+        return size.value
+
+    @staticmethod
+    def _release(views: List[Tensor]) -> None:
+        for view in views:
+            view.release()
 
     def _bring_workspace(self, ctx: Context, params: Any, given: WorkspaceLike, stream: int,
                          views: List[Tensor]) -> None:
-        def needed() -> int:
-            size = ctypes.c_size_t()
-            check(getattr(lib, f"{self.name}_workspace_size")(ctx.handle, ctypes.byref(params), ctypes.byref(size)))
-            return size.value
-
-        view = workspace_tensor(given, needed, ctx.backend == Backend.CPU, stream)
+        on_host = ctx.backend == Backend.CPU
+        view = workspace_tensor(given, lambda: self._needed(ctx, params), on_host, stream)
         if view is not None:
             if view is not given:
                 views.append(view)
