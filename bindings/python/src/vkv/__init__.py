@@ -38,4 +38,10 @@ from .errors import (
 )
 
 __version__ = version()
-__all__ = [name for name in dir() if not name.startswith("_") and name != "errors"]
+__all__ = [
+    "Backend", "CacheLayout", "Context", "ContextInfo", "CudaError", "DeviceReport", "DeviceReportError", "Dtype",
+    "InternalError", "InvalidArgumentError", "NoDeviceError", "NotSupportedError", "Nvfp4Scales", "Op",
+    "OutOfMemoryError", "Report", "Rope", "SWAP_SOURCE_ORDER_ANY", "ScaleRule", "Status", "StreamLike", "Supported",
+    "Tensor", "TensorLike", "VkvError", "WorkspaceLike", "WorkspaceTooSmallError", "addresses", "build_info",
+    "spec", "tensor", "version",
+]
