@@ -54,7 +54,7 @@ fn from_pkg_config() -> Option<PathBuf> {
         .output()
         .ok()?;
     let folder = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-    folder.join(LIBRARY).exists().then(|| folder)
+    folder.join(LIBRARY).exists().then_some(folder)
 }
 
 fn from_source_tree() -> Option<PathBuf> {

@@ -15,6 +15,13 @@ macro_rules! assert_size {
     };
 }
 
+/// The bits of one as the other.
+#[allow(dead_code)] // older compilers do not see it in the assertions
+union Bits<From: Copy, To: Copy> {
+    from: From,
+    to: To,
+}
+
 /// Asserts a field's type and offset: in a value whose bytes are zero but for the one at the offset, that byte must turn up
 /// first in the field. (`offset_of!` would say it in a word, and asks for a newer compiler.)
 macro_rules! assert_field {
@@ -22,10 +29,9 @@ macro_rules! assert_field {
         const _: () = {
             let mut bytes = [0u8; std::mem::size_of::<$name>()];
             bytes[$offset] = 1;
-            let value: $name = unsafe { std::mem::transmute(bytes) };
-            let field: $type = value.$field;
-            #[allow(unknown_lints, unnecessary_transmutes)] // it is, for some of the types
-            let field: [u8; std::mem::size_of::<$type>()] = unsafe { std::mem::transmute(field) };
+            let value: $name = unsafe { crate::Bits { from: bytes }.to };
+            let field: [u8; std::mem::size_of::<$type>()] =
+                unsafe { crate::Bits::<$type, _> { from: value.$field }.to };
             assert!(field[0] == 1);
         };
     };

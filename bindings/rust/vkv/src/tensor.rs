@@ -71,11 +71,11 @@ impl View {
             )));
         }
         self.advance(dim, index, true)?;
+        self.raw.shape[dim] = 0;
+        self.raw.stride[dim] = 0;
         self.raw.shape[dim..].rotate_left(1);
         self.raw.stride[dim..].rotate_left(1);
         self.raw.ndim -= 1;
-        self.raw.shape[self.raw.ndim as usize] = 0;
-        self.raw.stride[self.raw.ndim as usize] = 0;
         if self.raw.stride.iter().all(|stride| *stride == 0) && self.shape().iter().any(|extent| *extent > 1) {
             return Err(Error::invalid(
                 "the remaining strides are all zero, which would mean compact",
@@ -118,6 +118,17 @@ impl View {
 }
 
 /// A tensor that operations read. `Default` is the absent tensor.
+///
+/// It does not outlive its slice:
+///
+/// ```compile_fail
+/// # use vkv::Tensor;
+/// let view = {
+///     let numbers = [0f32; 4];
+///     Tensor::from(&numbers[..]) // error: the numbers do not live long enough
+/// };
+/// # drop(view);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tensor<'a> {
     pub(crate) view: View,
@@ -125,6 +136,16 @@ pub struct Tensor<'a> {
 }
 
 /// A tensor that operations write. `Default` is the absent tensor.
+///
+/// It borrows its slice as any reference does:
+///
+/// ```compile_fail
+/// # use vkv::TensorMut;
+/// let mut numbers = [0f32; 4];
+/// let view = TensorMut::from(&mut numbers[..]);
+/// numbers[0] = 1.0; // error: it is borrowed
+/// drop(view);
+/// ```
 #[derive(Debug, Default)]
 pub struct TensorMut<'a> {
     pub(crate) view: View,
@@ -213,8 +234,9 @@ impl<'a> TensorMut<'a> {
     /// A view of any memory, as [`Tensor::from_raw`].
     ///
     /// # Safety
-    /// As for [`Tensor::from_raw`]; and until the work is complete no one else reads or writes the elements except in
-    /// stream order, or through views that the operation's text allows to be the same memory.
+    /// As for [`Tensor::from_raw`]; and no two indices name the same element, and until the work is complete no one else
+    /// reads or writes the elements except in stream order, or through views that the operation's text allows to be the
+    /// same memory.
     pub unsafe fn from_raw<'l>(data: *mut c_void, dtype: Dtype, layout: impl Into<Layout<'l>>) -> Result<Self> {
         let view = View::of_raw(data, dtype, layout.into(), false)?;
         Ok(TensorMut {
@@ -289,6 +311,14 @@ impl<'a, T: Element> From<&'a [T]> for Tensor<'a> {
             view: one_dimension.expect("a slice holds itself"),
             lifetime: PhantomData,
         }
+    }
+}
+
+impl<'a, T: Element> From<&'a mut [T]> for TensorMut<'a> {
+    /// The slice as a tensor of one dimension.
+    fn from(data: &'a mut [T]) -> Self {
+        let len = data.len();
+        Self::new(data, &[len]).expect("a slice holds itself")
     }
 }
 

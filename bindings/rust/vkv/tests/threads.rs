@@ -26,7 +26,6 @@ fn one_call_and_one_refusal(context: &Context, id: usize) {
         ql_nope: Tensor::new(&nope, &[3, 1, 8]).unwrap(),
         q_pe: Tensor::new(&rope, &[3, 1, 4]).unwrap(),
         q_out: TensorMut::new(&mut out, &[3, 1, 12]).unwrap(),
-        ..Default::default()
     };
     context.run(&mut concat, Stream::DEFAULT).unwrap();
 

@@ -70,8 +70,6 @@ pub struct PagedAttention<'a> {
     pub blocksparse_head_sliding_step: i32,
     /// Scratch memory of [`workspace_size`](crate::Context::workspace_size) bytes.
     pub workspace: WorkspaceView<'a>,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for PagedAttention<'_> {
@@ -83,7 +81,7 @@ impl Call for PagedAttention<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_paged_attention_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             query: fields.device("query", &self.query)?,
             out: fields.device("out", &self.out)?,
             lse: fields.device("lse", &self.lse)?,

@@ -20,8 +20,6 @@ pub struct SwapBlocks<'a> {
     pub block_mapping: Tensor<'a>,
     /// CUDA: most multiprocessors that a copy kernel may occupy; 0: the library's choice.
     pub max_sms: i32,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for SwapBlocks<'_> {
@@ -33,7 +31,7 @@ impl Call for SwapBlocks<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_swap_blocks_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             src: fields.device("src", &self.src)?,
             dst: fields.device("dst", &self.dst)?,
             block_mapping: fields.host(&self.block_mapping),
@@ -101,8 +99,6 @@ pub struct CopyBlocks<'a> {
     pub block_size_in_bytes: i64,
     /// From one block to the next; 0: `block_size_in_bytes`.
     pub block_stride_in_bytes: i64,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for CopyBlocks<'_> {
@@ -114,7 +110,7 @@ impl Call for CopyBlocks<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_copy_blocks_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             key_caches: fields.host(&self.key_caches),
             value_caches: fields.host(&self.value_caches),
             block_mapping: fields.device("block_mapping", &self.block_mapping)?,

@@ -25,8 +25,6 @@ pub struct ReshapeAndCache<'a> {
     pub k_scale: Tensor<'a>,
     /// As `k_scale`.
     pub v_scale: Tensor<'a>,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for ReshapeAndCache<'_> {
@@ -38,7 +36,7 @@ impl Call for ReshapeAndCache<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_reshape_and_cache_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             key: fields.device("key", &self.key)?,
             value: fields.device("value", &self.value)?,
             key_cache: fields.device("key_cache", &self.key_cache)?,
@@ -75,8 +73,6 @@ pub struct ReshapeAndCacheFlash<'a> {
     pub v_scale: Tensor<'a>,
     /// NVFP4 caches only.
     pub nvfp4_v_scales: Nvfp4Scales,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for ReshapeAndCacheFlash<'_> {
@@ -88,7 +84,7 @@ impl Call for ReshapeAndCacheFlash<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_reshape_and_cache_flash_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             key: fields.device("key", &self.key)?,
             value: fields.device("value", &self.value)?,
             key_cache: fields.device("key_cache", &self.key_cache)?,

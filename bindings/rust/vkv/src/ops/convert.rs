@@ -14,8 +14,6 @@ pub struct ConvertFp8<'a> {
     pub src: Tensor<'a>,
     /// 0: 1; must be positive and finite as a float32.
     pub scale: f64,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for ConvertFp8<'_> {
@@ -27,7 +25,7 @@ impl Call for ConvertFp8<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_convert_fp8_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             dst: fields.device("dst", &self.dst)?,
             src: fields.device("src", &self.src)?,
             scale: self.scale,

@@ -47,8 +47,6 @@ pub struct PagedAttentionV1<'a> {
     pub blocksparse_head_sliding_step: i32,
     /// Scratch memory of [`workspace_size`](crate::Context::workspace_size) bytes.
     pub workspace: WorkspaceView<'a>,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for PagedAttentionV1<'_> {
@@ -60,7 +58,7 @@ impl Call for PagedAttentionV1<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_paged_attention_v1_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             out: fields.device("out", &self.out)?,
             query: fields.device("query", &self.query)?,
             key_cache: fields.device("key_cache", &self.key_cache)?,
@@ -140,8 +138,6 @@ pub struct PagedAttentionV2<'a> {
     pub blocksparse_head_sliding_step: i32,
     /// Scratch memory of [`workspace_size`](crate::Context::workspace_size) bytes.
     pub workspace: WorkspaceView<'a>,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for PagedAttentionV2<'_> {
@@ -153,7 +149,7 @@ impl Call for PagedAttentionV2<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_paged_attention_v2_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             out: fields.device("out", &self.out)?,
             query: fields.device("query", &self.query)?,
             key_cache: fields.device("key_cache", &self.key_cache)?,

@@ -23,8 +23,6 @@ pub struct GatherAndMaybeDequantCache<'a> {
     pub scale: Tensor<'a>,
     /// Rows of `dst` to consider; 0: all.
     pub num_tokens: i64,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for GatherAndMaybeDequantCache<'_> {
@@ -36,7 +34,7 @@ impl Call for GatherAndMaybeDequantCache<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_gather_and_maybe_dequant_cache_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             src_cache: fields.device("src_cache", &self.src_cache)?,
             dst: fields.device("dst", &self.dst)?,
             block_table: fields.device("block_table", &self.block_table)?,
@@ -63,8 +61,6 @@ pub struct CpGatherCache<'a> {
     pub cu_seq_lens: Tensor<'a>,
     /// Absent (0) or `[batch]` i32: first token position of each sequence.
     pub seq_starts: Tensor<'a>,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for CpGatherCache<'_> {
@@ -76,7 +72,7 @@ impl Call for CpGatherCache<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_cp_gather_cache_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             src_cache: fields.device("src_cache", &self.src_cache)?,
             dst: fields.device("dst", &self.dst)?,
             block_table: fields.device("block_table", &self.block_table)?,
@@ -102,8 +98,6 @@ pub struct CpGatherAndUpconvertFp8KvCache<'a> {
     pub workspace_starts: Tensor<'a>,
     /// Absent (0) or `[batch]` i32: first token position of each sequence.
     pub seq_starts: Tensor<'a>,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for CpGatherAndUpconvertFp8KvCache<'_> {
@@ -115,7 +109,7 @@ impl Call for CpGatherAndUpconvertFp8KvCache<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_cp_gather_and_upconvert_fp8_kv_cache_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             src_cache: fields.device("src_cache", &self.src_cache)?,
             dst: fields.device("dst", &self.dst)?,
             block_table: fields.device("block_table", &self.block_table)?,

@@ -21,8 +21,6 @@ pub struct IndexerKQuantAndCache<'a> {
     pub quant_block_size: i32,
     /// How a block's scale follows from its magnitude.
     pub scale_rule: ScaleRule,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for IndexerKQuantAndCache<'_> {
@@ -34,7 +32,7 @@ impl Call for IndexerKQuantAndCache<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_indexer_k_quant_and_cache_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             k: fields.device("k", &self.k)?,
             kv_cache: fields.device("kv_cache", &self.kv_cache)?,
             slot_mapping: fields.device("slot_mapping", &self.slot_mapping)?,
@@ -59,8 +57,6 @@ pub struct CpGatherIndexerKQuantCache<'a> {
     pub block_table: Tensor<'a>,
     /// `[batch + 1]` i32, not decreasing: first row of each sequence.
     pub cu_seq_lens: Tensor<'a>,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for CpGatherIndexerKQuantCache<'_> {
@@ -72,7 +68,7 @@ impl Call for CpGatherIndexerKQuantCache<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_cp_gather_indexer_k_quant_cache_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             kv_cache: fields.device("kv_cache", &self.kv_cache)?,
             dst_k: fields.device("dst_k", &self.dst_k)?,
             dst_scale: fields.device("dst_scale", &self.dst_scale)?,

@@ -28,8 +28,6 @@ pub struct MergeAttnStates<'a> {
     pub output_scale: Tensor<'a>,
     /// How many of the last tokens take the suffix alone.
     pub num_tokens_without_context: i64,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for MergeAttnStates<'_> {
@@ -41,7 +39,7 @@ impl Call for MergeAttnStates<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_merge_attn_states_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             output: fields.device("output", &self.output)?,
             output_lse: fields.device("output_lse", &self.output_lse)?,
             prefix_output: fields.device("prefix_output", &self.prefix_output)?,

@@ -23,8 +23,6 @@ pub struct ConcatAndCacheMla<'a> {
     pub scale: Tensor<'a>,
     /// fp8_ds_mla only.
     pub scale_rule: ScaleRule,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for ConcatAndCacheMla<'_> {
@@ -36,7 +34,7 @@ impl Call for ConcatAndCacheMla<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_concat_and_cache_mla_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             kv_c: fields.device("kv_c", &self.kv_c)?,
             k_pe: fields.device("k_pe", &self.k_pe)?,
             kv_cache: fields.device("kv_cache", &self.kv_cache)?,
@@ -72,8 +70,6 @@ pub struct ConcatAndCacheMlaRopeFused<'a> {
     pub kv_cache_scale: Tensor<'a>,
     /// Which elements are rotated together.
     pub rope_style: RopeStyle,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for ConcatAndCacheMlaRopeFused<'_> {
@@ -85,7 +81,7 @@ impl Call for ConcatAndCacheMlaRopeFused<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_concat_and_cache_mla_rope_fused_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             positions: fields.device("positions", &self.positions)?,
             q_pe: fields.device("q_pe", &self.q_pe)?,
             k_pe: fields.device("k_pe", &self.k_pe)?,
@@ -111,8 +107,6 @@ pub struct ConcatMlaQ<'a> {
     pub q_pe: Tensor<'a>,
     /// `[num_tokens, num_heads, nope_dim + rope_dim]`, dtype of `ql_nope`.
     pub q_out: TensorMut<'a>,
-    /// No flags yet: 0.
-    pub flags: u32,
 }
 
 impl Call for ConcatMlaQ<'_> {
@@ -124,7 +118,7 @@ impl Call for ConcatMlaQ<'_> {
     fn raw(&self, fields: &Fields) -> Result<Self::Raw> {
         Ok(sys::vkv_concat_mla_q_params {
             struct_size: size_of::<Self::Raw>(),
-            flags: self.flags,
+            flags: 0,
             ql_nope: fields.device("ql_nope", &self.ql_nope)?,
             q_pe: fields.device("q_pe", &self.q_pe)?,
             q_out: fields.device("q_out", &self.q_out)?,
