@@ -30,11 +30,7 @@ fn find() -> Result<PathBuf, String> {
     if let Some(folder) = env::var_os("VKV_LIB_DIR") {
         let folder = PathBuf::from(folder);
         if !folder.join(LIBRARY).exists() {
-            return Err(format!(
-                "VKV_LIB_DIR is {}, where there is no {}",
-                folder.display(),
-                LIBRARY
-            ));
+            return Err(format!("VKV_LIB_DIR is {}, where there is no {}", folder.display(), LIBRARY));
         }
         return absolute(&folder);
     }
@@ -49,10 +45,7 @@ fn find() -> Result<PathBuf, String> {
 }
 
 fn from_pkg_config() -> Option<PathBuf> {
-    let output = Command::new("pkg-config")
-        .args(["--variable=libdir", "vkv"])
-        .output()
-        .ok()?;
+    let output = Command::new("pkg-config").args(["--variable=libdir", "vkv"]).output().ok()?;
     let folder = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     folder.join(LIBRARY).exists().then_some(folder)
 }
@@ -60,16 +53,11 @@ fn from_pkg_config() -> Option<PathBuf> {
 fn from_source_tree() -> Option<PathBuf> {
     let root = Path::new(&env::var_os("CARGO_MANIFEST_DIR")?).join("../../..");
     let builds = ["build/dev", "build/release", "build"];
-    builds
-        .iter()
-        .map(|build| root.join(build))
-        .find(|folder| folder.join(LIBRARY).exists())
+    builds.iter().map(|build| root.join(build)).find(|folder| folder.join(LIBRARY).exists())
 }
 
 fn absolute(folder: &Path) -> Result<PathBuf, String> {
-    folder
-        .canonicalize()
-        .map_err(|error| format!("{}: {}", folder.display(), error))
+    folder.canonicalize().map_err(|error| format!("{}: {}", folder.display(), error))
 }
 
 /// A folder in the target directory with links to the library under the names that linkers and loaders look for.

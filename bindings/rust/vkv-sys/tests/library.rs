@@ -14,20 +14,14 @@ fn it_has_the_header_s_version() {
 #[test]
 fn defaults_are_vkv_init() {
     let params = vkv_paged_attention_params::default();
-    assert_eq!(
-        (params.struct_size as usize, params.flags),
-        (size_of::<vkv_paged_attention_params>(), 0)
-    );
+    assert_eq!((params.struct_size as usize, params.flags), (size_of::<vkv_paged_attention_params>(), 0));
     assert!(params.query.data.is_null() && params.query.ndim == 0 && params.workspace.is_null());
 }
 
 #[test]
 fn a_refusal_has_a_sentence() {
     let mut context = std::ptr::null_mut();
-    let params = vkv_context_params {
-        backend: 99,
-        ..Default::default()
-    };
+    let params = vkv_context_params { backend: 99, ..Default::default() };
     let status = unsafe { vkv_context_create(&params, &mut context) };
     assert_eq!((status, context.is_null()), (VKV_ERROR_INVALID_ARGUMENT, true));
     let sentence = unsafe { CStr::from_ptr(vkv_last_error_message()) }.to_str().unwrap();

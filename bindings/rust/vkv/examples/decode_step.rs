@@ -54,19 +54,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let expected = plain_attention(&query, &key, &value);
-    let errors = out
-        .iter()
-        .zip(&expected)
-        .map(|(got, want)| (f64::from(*got) - want).abs());
-    let worst = errors.fold(
-        0.0,
-        |worst, error| if error > worst || error.is_nan() { error } else { worst },
-    ); // a NaN stays
-    println!(
-        "decode step: max error {} over {} sequences",
-        scientific(worst),
-        LENGTHS.len()
-    );
+    let errors = out.iter().zip(&expected).map(|(got, want)| (f64::from(*got) - want).abs());
+    let worst = errors.fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst }); // a NaN stays
+    println!("decode step: max error {} over {} sequences", scientific(worst), LENGTHS.len());
     if worst <= 1e-5 {
         Ok(())
     } else {
@@ -83,48 +73,33 @@ fn numbers(first: u64, count: usize) -> Vec<f32> {
 /// Where each token goes: its sequence's blocks in order.
 fn slots() -> Vec<i64> {
     let slot = |blocks: &[usize], token: usize| (blocks[token / BLOCK_SIZE] * BLOCK_SIZE + token % BLOCK_SIZE) as i64;
-    LENGTHS
-        .iter()
-        .zip(BLOCKS)
-        .flat_map(|(length, blocks)| (0..*length).map(move |token| slot(blocks, token)))
-        .collect()
+    LENGTHS.iter().zip(BLOCKS).flat_map(|(length, blocks)| (0..*length).map(move |token| slot(blocks, token))).collect()
 }
 
 /// The sequences' blocks in rows of equal length; what follows a sequence's last block is never read.
 fn block_table() -> Vec<i32> {
-    let row = |blocks: &[usize]| {
-        (0..MAX_BLOCKS)
-            .map(|i| blocks.get(i).map_or(-1, |block| *block as i32))
-            .collect()
-    };
+    let row = |blocks: &[usize]| (0..MAX_BLOCKS).map(|i| blocks.get(i).map_or(-1, |block| *block as i32)).collect();
     BLOCKS.iter().flat_map(|blocks| -> Vec<i32> { row(blocks) }).collect()
 }
 
 /// Attention over the packed tokens, without a cache.
 fn plain_attention(query: &[f32], key: &[f32], value: &[f32]) -> Vec<f64> {
     let row = |numbers: &[f32], index: usize| -> Vec<f64> {
-        numbers[index * DIM..][..DIM]
-            .iter()
-            .map(|number| f64::from(*number))
-            .collect()
+        numbers[index * DIM..][..DIM].iter().map(|number| f64::from(*number)).collect()
     };
     let mut out = Vec::new();
     let mut first = 0;
     for (sequence, length) in LENGTHS.iter().enumerate() {
         for head in 0..HEADS {
             let kv_head = head / (HEADS / KV_HEADS);
-            let kv_rows: Vec<usize> = (first..first + length)
-                .map(|token| token * KV_HEADS + kv_head)
-                .collect();
+            let kv_rows: Vec<usize> = (first..first + length).map(|token| token * KV_HEADS + kv_head).collect();
             let q = row(query, sequence * HEADS + head);
             let dot = |k: Vec<f64>| q.iter().zip(k).map(|(a, b)| a * b).sum::<f64>() / (DIM as f64).sqrt();
             let weights: Vec<f64> = kv_rows.iter().map(|r| dot(row(key, *r)).exp()).collect();
             let total: f64 = weights.iter().sum();
             let mut mean = vec![0.0; DIM];
             for (r, weight) in kv_rows.iter().zip(&weights) {
-                mean.iter_mut()
-                    .zip(row(value, *r))
-                    .for_each(|(sum, v)| *sum += weight / total * v);
+                mean.iter_mut().zip(row(value, *r)).for_each(|(sum, v)| *sum += weight / total * v);
             }
             out.extend(mean);
         }

@@ -67,10 +67,7 @@ unsafe impl Sync for Context {}
 impl Context {
     /// A context of this backend.
     pub fn new(backend: Backend) -> Result<Self> {
-        Self::with_options(&ContextOptions {
-            backend,
-            ..ContextOptions::default()
-        })
+        Self::with_options(&ContextOptions { backend, ..ContextOptions::default() })
     }
 
     /// A context as the options say.
@@ -84,10 +81,7 @@ impl Context {
         let mut handle = std::ptr::null_mut();
         check(unsafe { sys::vkv_context_create(&params, &mut handle) })?;
         let handle = NonNull::new(handle).expect("a created context is not null");
-        let mut context = Context {
-            handle,
-            backend: Backend::Auto,
-        };
+        let mut context = Context { handle, backend: Backend::Auto };
         context.backend = context.info()?.backend;
         Ok(context)
     }
@@ -97,11 +91,7 @@ impl Context {
         let mut info = sys::vkv_context_info::default();
         check(unsafe { sys::vkv_context_get_info(self.handle.as_ptr(), &mut info) })?;
         Ok(ContextInfo {
-            backend: if info.backend == sys::VKV_BACKEND_CUDA {
-                Backend::Cuda
-            } else {
-                Backend::Cpu
-            },
+            backend: if info.backend == sys::VKV_BACKEND_CUDA { Backend::Cuda } else { Backend::Cpu },
             device: info.device,
             num_threads: info.num_threads,
             num_sms: info.num_sms,

@@ -44,18 +44,12 @@ impl Status {
     pub fn code(self) -> i32 {
         match self {
             Status::Other(code) => code,
-            known => Self::KNOWN
-                .iter()
-                .find(|(_, status)| *status == known)
-                .map_or(sys::VKV_OK, |(code, _)| *code),
+            known => Self::KNOWN.iter().find(|(_, status)| *status == known).map_or(sys::VKV_OK, |(code, _)| *code),
         }
     }
 
     fn from_code(code: i32) -> Self {
-        Self::KNOWN
-            .iter()
-            .find(|(known, _)| *known == code)
-            .map_or(Status::Other(code), |(_, status)| *status)
+        Self::KNOWN.iter().find(|(known, _)| *known == code).map_or(Status::Other(code), |(_, status)| *status)
     }
 
     /// The request is valid, but not to be had here: the only refusals after which to fall back on other code.
@@ -80,10 +74,7 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Error {
-            status: Status::InvalidArgument,
-            message: message.into(),
-        }
+        Error { status: Status::InvalidArgument, message: message.into() }
     }
 
     /// Why.
@@ -111,10 +102,7 @@ pub(crate) fn check(status: sys::vkv_status) -> Result<()> {
         return Ok(());
     }
     let message = text(unsafe { sys::vkv_last_error_message() });
-    Err(Error {
-        status: Status::from_code(status),
-        message,
-    })
+    Err(Error { status: Status::from_code(status), message })
 }
 
 /// A copy of one of the library's strings, which are never null.

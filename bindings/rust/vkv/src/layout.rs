@@ -28,19 +28,13 @@ impl<'l, const N: usize> From<&'l [usize; N]> for Layout<'l> {
 
 impl<'l> From<(&'l [usize], &'l [usize])> for Layout<'l> {
     fn from((shape, strides): (&'l [usize], &'l [usize])) -> Self {
-        Layout {
-            shape,
-            strides: Some(strides),
-        }
+        Layout { shape, strides: Some(strides) }
     }
 }
 
 impl<'l, const N: usize> From<(&'l [usize; N], &'l [usize; N])> for Layout<'l> {
     fn from((shape, strides): (&'l [usize; N], &'l [usize; N])) -> Self {
-        Layout {
-            shape,
-            strides: Some(strides),
-        }
+        Layout { shape, strides: Some(strides) }
     }
 }
 
@@ -58,17 +52,10 @@ impl Layout<'_> {
         let ndim = self.shape.len();
         let strides = self.strides.unwrap_or(&[]);
         if ndim > MAX_DIMS {
-            return Err(Error::invalid(format!(
-                "the shape has {} dimensions, expected at most {}",
-                ndim, MAX_DIMS
-            )));
+            return Err(Error::invalid(format!("the shape has {} dimensions, expected at most {}", ndim, MAX_DIMS)));
         }
         if self.strides.is_some() && strides.len() != ndim {
-            return Err(Error::invalid(format!(
-                "{} strides are given for {} dimensions",
-                strides.len(),
-                ndim
-            )));
+            return Err(Error::invalid(format!("{} strides are given for {} dimensions", strides.len(), ndim)));
         }
         let fill = |numbers: &[usize]| {
             let mut extents = Extents::default();
@@ -114,12 +101,8 @@ pub(crate) fn reach(shape: &[i64], strides: &Extents) -> Result<i64> {
 /// No two indices name the same element, as far as sorting the strides can tell: each must step over all that the smaller
 /// ones reach.
 pub(crate) fn is_injective(shape: &[i64], strides: &Extents) -> bool {
-    let mut steps: Vec<(i64, i64)> = strides
-        .iter()
-        .zip(shape)
-        .map(|(s, n)| (*s, *n))
-        .filter(|(_, extent)| *extent > 1)
-        .collect();
+    let mut steps: Vec<(i64, i64)> =
+        strides.iter().zip(shape).map(|(s, n)| (*s, *n)).filter(|(_, extent)| *extent > 1).collect();
     steps.sort_unstable();
     let mut reached = 0;
     shape.contains(&0)

@@ -65,6 +65,7 @@ mod options;
 mod report;
 mod stream;
 mod tensor;
+mod view;
 mod workspace;
 
 pub use context::{Backend, Context, ContextInfo, ContextOptions};

@@ -5,7 +5,8 @@ use vkv_sys as sys;
 
 use crate::context::Backend;
 use crate::error::{Error, Result};
-use crate::tensor::{Tensor, TensorMut, View};
+use crate::tensor::{Tensor, TensorMut};
+use crate::view::View;
 use crate::workspace::WorkspaceView;
 
 /// An operation with its tensors and options. Implemented by this crate's operations alone.
@@ -58,18 +59,12 @@ pub struct Fields {
 
 impl Fields {
     pub(crate) fn of_run(function: &'static str, backend: Backend) -> Self {
-        Fields {
-            function,
-            refuses_slices: backend == Backend::Cuda,
-        }
+        Fields { function, refuses_slices: backend == Backend::Cuda }
     }
 
     /// Of a question about shapes, dtypes and options, which looks at no memory.
     pub(crate) fn of_question() -> Self {
-        Fields {
-            function: "",
-            refuses_slices: false,
-        }
+        Fields { function: "", refuses_slices: false }
     }
 
     /// A tensor in the context's memory.

@@ -6,116 +6,10 @@
 use std::marker::PhantomData;
 use std::os::raw::c_void;
 
-use vkv_sys as sys;
-
 use crate::dtype::{Dtype, Element, Storage};
-use crate::error::{Error, Result};
-use crate::layout::{is_injective, reach, resolve, Layout};
-
-/// The struct of the C interface, and where the memory comes from.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct View {
-    pub raw: sys::vkv_tensor,
-    /// Borrowed from a slice of this program.
-    pub host: bool,
-}
-
-impl View {
-    fn of_raw(data: *mut c_void, dtype: Dtype, layout: Layout<'_>, host: bool) -> Result<Self> {
-        let (shape, stride) = layout.extents()?;
-        let raw = sys::vkv_tensor {
-            data,
-            dtype: dtype as i32,
-            ndim: layout.ndim() as i32,
-            shape,
-            stride,
-        };
-        Ok(View { raw, host })
-    }
-
-    fn of_slice<T>(data: *const T, len: usize, dtype: Dtype, layout: Layout<'_>) -> Result<Self> {
-        let mut view = Self::of_raw(data as *mut c_void, dtype, layout, true)?;
-        if layout.ndim() == 0 {
-            return Err(Error::invalid("the shape has no dimensions, expected 1 to 6"));
-        }
-        if data as usize % dtype.size() != 0 {
-            let size = dtype.size();
-            return Err(Error::invalid(format!(
-                "the slice is at {:p}, expected alignment to {} bytes",
-                data, size
-            )));
-        }
-        view.raw.stride = resolve(view.shape(), &view.raw.stride)?;
-        let reached = reach(view.shape(), &view.raw.stride)? as u128 * dtype.size() as u128;
-        let held = len * std::mem::size_of::<T>();
-        if reached > held as u128 {
-            let (shape, stride) = (view.shape(), &view.raw.stride[..layout.ndim()]);
-            return Err(Error::invalid(format!(
-                "shape {:?} with strides {:?} of {} reaches {} bytes, the slice has {}",
-                shape, stride, dtype, reached, held
-            )));
-        }
-        Ok(view)
-    }
-
-    fn shape(&self) -> &[i64] {
-        &self.raw.shape[..self.raw.ndim as usize]
-    }
-
-    /// The view without dimension `dim`, at `index` of it.
-    fn select(mut self, dim: usize, index: usize) -> Result<Self> {
-        if self.shape().len() < 2 {
-            return Err(Error::invalid(format!(
-                "one of {} dimensions cannot be dropped",
-                self.shape().len()
-            )));
-        }
-        self.advance(dim, index, true)?;
-        self.raw.shape[dim] = 0;
-        self.raw.stride[dim] = 0;
-        self.raw.shape[dim..].rotate_left(1);
-        self.raw.stride[dim..].rotate_left(1);
-        self.raw.ndim -= 1;
-        if self.raw.stride.iter().all(|stride| *stride == 0) && self.shape().iter().any(|extent| *extent > 1) {
-            return Err(Error::invalid(
-                "the remaining strides are all zero, which would mean compact",
-            ));
-        }
-        Ok(self)
-    }
-
-    /// The parts before and from `mid` of dimension `dim`.
-    fn split_at(mut self, dim: usize, mid: usize) -> Result<(Self, Self)> {
-        let mut rest = self;
-        rest.advance(dim, mid, false)?;
-        self.raw.stride = rest.raw.stride;
-        self.raw.shape[dim] = mid as i64;
-        rest.raw.shape[dim] -= mid as i64;
-        Ok((self, rest))
-    }
-
-    /// Moves `data` to `index` of dimension `dim`, and makes the strides explicit.
-    fn advance(&mut self, dim: usize, index: usize, element: bool) -> Result<()> {
-        let extent = *self
-            .shape()
-            .get(dim)
-            .ok_or_else(|| Error::invalid(format!("there is no dimension {}", dim)))?;
-        let end = i64::try_from(index)
-            .ok()
-            .filter(|index| *index < extent || (*index == extent && !element));
-        let index =
-            end.ok_or_else(|| Error::invalid(format!("index {} is outside dimension {} of {}", index, dim, extent)))?;
-        self.raw.stride = resolve(self.shape(), &self.raw.stride)?;
-        let bytes = self.element_size() * index * self.raw.stride[dim];
-        self.raw.data = self.raw.data.cast::<u8>().wrapping_offset(bytes as isize).cast();
-        Ok(())
-    }
-
-    fn element_size(&self) -> i64 {
-        let dtype = Dtype::ALL.iter().find(|dtype| **dtype as i32 == self.raw.dtype);
-        dtype.map_or(1, |dtype| dtype.size() as i64)
-    }
-}
+use crate::error::Result;
+use crate::layout::Layout;
+use crate::view::View;
 
 /// A tensor that operations read. `Default` is the absent tensor.
 ///
@@ -177,10 +71,7 @@ impl<'a> Tensor<'a> {
     /// The slice must be aligned to the elements and hold all that the layout reaches.
     pub fn with_dtype<'l, T: Storage>(data: &'a [T], dtype: Dtype, layout: impl Into<Layout<'l>>) -> Result<Self> {
         let view = View::of_slice(data.as_ptr(), data.len(), dtype, layout.into())?;
-        Ok(Tensor {
-            view,
-            lifetime: PhantomData,
-        })
+        Ok(Tensor { view, lifetime: PhantomData })
     }
 
     /// A view of any memory: a GPU's, or host memory that lives long enough.
@@ -192,18 +83,12 @@ impl<'a> Tensor<'a> {
     /// need not cover that time.
     pub unsafe fn from_raw<'l>(data: *const c_void, dtype: Dtype, layout: impl Into<Layout<'l>>) -> Result<Self> {
         let view = View::of_raw(data as *mut c_void, dtype, layout.into(), false)?;
-        Ok(Tensor {
-            view,
-            lifetime: PhantomData,
-        })
+        Ok(Tensor { view, lifetime: PhantomData })
     }
 
     /// The view at `index` of dimension `dim`, without that dimension.
     pub fn select(self, dim: usize, index: usize) -> Result<Self> {
-        Ok(Tensor {
-            view: self.view.select(dim, index)?,
-            ..self
-        })
+        Ok(Tensor { view: self.view.select(dim, index)?, ..self })
     }
 }
 
@@ -217,18 +102,8 @@ impl<'a> TensorMut<'a> {
     /// element.
     pub fn with_dtype<'l, T: Storage>(data: &'a mut [T], dtype: Dtype, layout: impl Into<Layout<'l>>) -> Result<Self> {
         let view = View::of_slice(data.as_mut_ptr(), data.len(), dtype, layout.into())?;
-        if !is_injective(view.shape(), &view.raw.stride) {
-            let (shape, stride) = (view.shape(), &view.raw.stride[..view.shape().len()]);
-            let sentence = format!(
-                "shape {:?} with strides {:?} overlaps itself, but is written",
-                shape, stride
-            );
-            return Err(Error::invalid(sentence));
-        }
-        Ok(TensorMut {
-            view,
-            lifetime: PhantomData,
-        })
+        view.check_written()?;
+        Ok(TensorMut { view, lifetime: PhantomData })
     }
 
     /// A view of any memory, as [`Tensor::from_raw`].
@@ -239,26 +114,17 @@ impl<'a> TensorMut<'a> {
     /// same memory.
     pub unsafe fn from_raw<'l>(data: *mut c_void, dtype: Dtype, layout: impl Into<Layout<'l>>) -> Result<Self> {
         let view = View::of_raw(data, dtype, layout.into(), false)?;
-        Ok(TensorMut {
-            view,
-            lifetime: PhantomData,
-        })
+        Ok(TensorMut { view, lifetime: PhantomData })
     }
 
     /// The same view for reading, for as long as this one is borrowed.
     pub fn as_tensor(&self) -> Tensor<'_> {
-        Tensor {
-            view: self.view,
-            lifetime: PhantomData,
-        }
+        Tensor { view: self.view, lifetime: PhantomData }
     }
 
     /// The same view once more, for as long as this one is borrowed.
     pub fn reborrow(&mut self) -> TensorMut<'_> {
-        TensorMut {
-            view: self.view,
-            lifetime: PhantomData,
-        }
+        TensorMut { view: self.view, lifetime: PhantomData }
     }
 
     /// The same memory as an input of the same call, for operations that may work in place, such as
@@ -268,18 +134,12 @@ impl<'a> TensorMut<'a> {
     /// The result is used in one operation together with this view, one whose text allows it, or not while this view is
     /// used.
     pub unsafe fn alias(&self) -> Tensor<'a> {
-        Tensor {
-            view: self.view,
-            lifetime: PhantomData,
-        }
+        Tensor { view: self.view, lifetime: PhantomData }
     }
 
     /// The view at `index` of dimension `dim`, without that dimension.
     pub fn select(self, dim: usize, index: usize) -> Result<Self> {
-        Ok(TensorMut {
-            view: self.view.select(dim, index)?,
-            ..self
-        })
+        Ok(TensorMut { view: self.view.select(dim, index)?, ..self })
     }
 
     /// The parts before and from `mid` of dimension `dim`: how K and V come out of one allocation.
@@ -293,13 +153,7 @@ impl<'a> TensorMut<'a> {
     /// ```
     pub fn split_at(self, dim: usize, mid: usize) -> Result<(Self, Self)> {
         let (first, second) = self.view.split_at(dim, mid)?;
-        Ok((
-            TensorMut { view: first, ..self },
-            TensorMut {
-                view: second,
-                lifetime: PhantomData,
-            },
-        ))
+        Ok((TensorMut { view: first, ..self }, TensorMut { view: second, lifetime: PhantomData }))
     }
 }
 
@@ -307,10 +161,7 @@ impl<'a, T: Element> From<&'a [T]> for Tensor<'a> {
     /// The slice as a tensor of one dimension.
     fn from(data: &'a [T]) -> Self {
         let one_dimension = View::of_slice(data.as_ptr(), data.len(), T::DTYPE, Layout::from(&[data.len()]));
-        Tensor {
-            view: one_dimension.expect("a slice holds itself"),
-            lifetime: PhantomData,
-        }
+        Tensor { view: one_dimension.expect("a slice holds itself"), lifetime: PhantomData }
     }
 }
 

@@ -18,25 +18,14 @@ pub struct Workspace {
 impl Workspace {
     /// At least `bytes` bytes, aligned as the library asks.
     pub fn new(bytes: usize) -> Self {
-        Workspace {
-            blocks: vec![Block { _bytes: [0; ALIGNMENT] }; (bytes + ALIGNMENT - 1) / ALIGNMENT],
-        }
+        Workspace { blocks: vec![Block { _bytes: [0; ALIGNMENT] }; (bytes + ALIGNMENT - 1) / ALIGNMENT] }
     }
 
     /// The memory, for an operation's `workspace`.
     pub fn view(&mut self) -> WorkspaceView<'_> {
         let size = self.blocks.len() * ALIGNMENT;
-        let data = if size == 0 {
-            std::ptr::null_mut()
-        } else {
-            self.blocks.as_mut_ptr().cast()
-        };
-        WorkspaceView {
-            data,
-            size: size as u64,
-            host: true,
-            lifetime: PhantomData,
-        }
+        let data = if size == 0 { std::ptr::null_mut() } else { self.blocks.as_mut_ptr().cast() };
+        WorkspaceView { data, size: size as u64, host: true, lifetime: PhantomData }
     }
 }
 
@@ -59,22 +48,12 @@ impl WorkspaceView<'_> {
     /// # Safety
     /// As for [`TensorMut::from_raw`](crate::TensorMut::from_raw).
     pub unsafe fn from_raw(data: *mut c_void, size: u64) -> Self {
-        WorkspaceView {
-            data,
-            size,
-            host: false,
-            lifetime: PhantomData,
-        }
+        WorkspaceView { data, size, host: false, lifetime: PhantomData }
     }
 }
 
 impl Default for WorkspaceView<'_> {
     fn default() -> Self {
-        WorkspaceView {
-            data: std::ptr::null_mut(),
-            size: 0,
-            host: false,
-            lifetime: PhantomData,
-        }
+        WorkspaceView { data: std::ptr::null_mut(), size: 0, host: false, lifetime: PhantomData }
     }
 }

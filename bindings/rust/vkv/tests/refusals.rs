@@ -24,11 +24,7 @@ fn a_wrong_stride() {
     };
     let sentence = "ql_nope.stride[2] is 2, expected 1";
     expect(cpu().supported(&concat).unwrap_err(), Status::InvalidArgument, sentence);
-    expect(
-        cpu().run(&mut concat, Stream::DEFAULT).unwrap_err(),
-        Status::InvalidArgument,
-        sentence,
-    );
+    expect(cpu().run(&mut concat, Stream::DEFAULT).unwrap_err(), Status::InvalidArgument, sentence);
     assert!(out.iter().all(|x| *x == 7.0));
 }
 
@@ -55,75 +51,23 @@ fn an_absent_tensor() {
 #[test]
 fn views_that_leave_their_slice() {
     let mut numbers = [0f32; 12];
-    expect(
-        Tensor::new(&numbers, &[3, 5]).unwrap_err(),
-        Status::InvalidArgument,
-        "reaches 60 bytes, the slice has 48",
-    );
-    expect(
-        Tensor::new(&numbers, (&[3, 4], &[5, 1])).unwrap_err(),
-        Status::InvalidArgument,
-        "reaches 56 bytes",
-    );
-    expect(
-        Tensor::new(&numbers, &[usize::MAX, 2]).unwrap_err(),
-        Status::InvalidArgument,
-        "spans",
-    );
-    expect(
-        Tensor::new(&numbers, &[1 << 40, 1 << 40]).unwrap_err(),
-        Status::InvalidArgument,
-        "2^63",
-    );
-    expect(
-        Tensor::new(&numbers, &[]).unwrap_err(),
-        Status::InvalidArgument,
-        "no dimensions",
-    );
-    expect(
-        Tensor::new(&numbers, &[1; 7]).unwrap_err(),
-        Status::InvalidArgument,
-        "7 dimensions",
-    );
+    expect(Tensor::new(&numbers, &[3, 5]).unwrap_err(), Status::InvalidArgument, "reaches 60 bytes, the slice has 48");
+    expect(Tensor::new(&numbers, (&[3, 4], &[5, 1])).unwrap_err(), Status::InvalidArgument, "reaches 56 bytes");
+    expect(Tensor::new(&numbers, &[usize::MAX, 2]).unwrap_err(), Status::InvalidArgument, "spans");
+    expect(Tensor::new(&numbers, &[1 << 40, 1 << 40]).unwrap_err(), Status::InvalidArgument, "2^63");
+    expect(Tensor::new(&numbers, &[]).unwrap_err(), Status::InvalidArgument, "no dimensions");
+    expect(Tensor::new(&numbers, &[1; 7]).unwrap_err(), Status::InvalidArgument, "7 dimensions");
     // Strides that are all zero mean compact in C, so they must not pass as a broadcast.
-    expect(
-        Tensor::new(&numbers, (&[13], &[0])).unwrap_err(),
-        Status::InvalidArgument,
-        "reaches 52 bytes",
-    );
+    expect(Tensor::new(&numbers, (&[13], &[0])).unwrap_err(), Status::InvalidArgument, "reaches 52 bytes");
     let broadcast = Tensor::new(&numbers, (&[99, 12], &[0, 1])).unwrap();
-    expect(
-        broadcast.select(1, 3).unwrap_err(),
-        Status::InvalidArgument,
-        "would mean compact",
-    );
-    expect(
-        broadcast.select(0, 99).unwrap_err(),
-        Status::InvalidArgument,
-        "index 99 is outside dimension 0 of 99",
-    );
-    expect(
-        broadcast.select(2, 0).unwrap_err(),
-        Status::InvalidArgument,
-        "no dimension 2",
-    );
-    expect(
-        Tensor::from(&numbers).select(0, 0).unwrap_err(),
-        Status::InvalidArgument,
-        "cannot be dropped",
-    );
+    expect(broadcast.select(1, 3).unwrap_err(), Status::InvalidArgument, "would mean compact");
+    expect(broadcast.select(0, 99).unwrap_err(), Status::InvalidArgument, "index 99 is outside dimension 0 of 99");
+    expect(broadcast.select(2, 0).unwrap_err(), Status::InvalidArgument, "no dimension 2");
+    expect(Tensor::from(&numbers).select(0, 0).unwrap_err(), Status::InvalidArgument, "only dimension");
 
-    expect(
-        TensorMut::new(&mut numbers, (&[2, 4], &[2, 1])).unwrap_err(),
-        Status::InvalidArgument,
-        "overlaps itself",
-    );
+    expect(TensorMut::new(&mut numbers, (&[2, 4], &[2, 1])).unwrap_err(), Status::InvalidArgument, "overlaps itself");
     let view = TensorMut::new(&mut numbers, &[3, 4]).unwrap();
-    expect(
-        view.split_at(0, 4).unwrap_err(),
-        Status::InvalidArgument,
-        "index 4 is outside dimension 0 of 3",
-    );
+    expect(view.split_at(0, 4).unwrap_err(), Status::InvalidArgument, "index 4 is outside dimension 0 of 3");
 
     let bytes = [0u32; 2];
     let unaligned = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>().add(1), 4) };
@@ -154,11 +98,7 @@ fn a_workspace_too_small() {
     let context = cpu();
     let needed = context.workspace_size(&attend).unwrap();
     assert!(needed > 0);
-    expect(
-        context.run(&mut attend, Stream::DEFAULT).unwrap_err(),
-        Status::WorkspaceTooSmall,
-        "workspace_size is 0",
-    );
+    expect(context.run(&mut attend, Stream::DEFAULT).unwrap_err(), Status::WorkspaceTooSmall, "workspace_size is 0");
     let mut workspace = Workspace::new(needed);
     attend.workspace = workspace.view();
     context.run(&mut attend, Stream::DEFAULT).unwrap();
@@ -181,29 +121,13 @@ fn a_bad_row_of_a_block_mapping() {
 
 #[test]
 fn contexts_that_cannot_be() {
-    let cuda = ContextOptions {
-        backend: Backend::Cuda,
-        device: 4096,
-        ..Default::default()
-    };
+    let cuda = ContextOptions { backend: Backend::Cuda, device: 4096, ..Default::default() };
     let error = Context::with_options(&cuda).unwrap_err();
     assert_eq!(error.status(), Status::NoDevice);
     assert!(error.status().is_unavailable());
-    let options = ContextOptions {
-        backend: Backend::Cpu,
-        num_threads: -1,
-        ..Default::default()
-    };
-    expect(
-        Context::with_options(&options).unwrap_err(),
-        Status::InvalidArgument,
-        "num_threads is -1",
-    );
-    let options = ContextOptions {
-        backend: Backend::Cpu,
-        num_threads: 2,
-        ..Default::default()
-    };
+    let options = ContextOptions { backend: Backend::Cpu, num_threads: -1, ..Default::default() };
+    expect(Context::with_options(&options).unwrap_err(), Status::InvalidArgument, "num_threads is -1");
+    let options = ContextOptions { backend: Backend::Cpu, num_threads: 2, ..Default::default() };
     let info = Context::with_options(&options).unwrap().info().unwrap();
     assert_eq!((info.backend, info.num_threads), (Backend::Cpu, 2));
 }
@@ -223,9 +147,5 @@ fn questions_look_at_no_memory() {
     };
     let context = cpu();
     context.supported(&write).unwrap();
-    expect(
-        context.run(&mut write, Stream::DEFAULT).unwrap_err(),
-        Status::InvalidArgument,
-        "slot_mapping.data is null",
-    );
+    expect(context.run(&mut write, Stream::DEFAULT).unwrap_err(), Status::InvalidArgument, "slot_mapping.data is null");
 }

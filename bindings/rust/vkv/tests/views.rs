@@ -12,10 +12,7 @@ fn cpu() -> Context {
 fn keys_and_values_in_one_allocation() {
     let (key, value) = ([1f32, 2.0, 3.0, 4.0], [5f32, 6.0, 7.0, 8.0]); // 2 tokens of 1 head of 2 dims
     let mut pool = [0f32; 3 * 2 * 2 * 2]; // 3 blocks, K and V, 2 tokens, 1 head, 2 dims
-    let (k, v) = TensorMut::new(&mut pool, &[3, 2, 2, 1, 2])
-        .unwrap()
-        .split_at(1, 1)
-        .unwrap();
+    let (k, v) = TensorMut::new(&mut pool, &[3, 2, 2, 1, 2]).unwrap().split_at(1, 1).unwrap();
     let mut write = ReshapeAndCacheFlash {
         key: Tensor::new(&key, &[2, 1, 2]).unwrap(),
         value: Tensor::new(&value, &[2, 1, 2]).unwrap(),
@@ -36,10 +33,7 @@ fn keys_and_values_in_one_allocation() {
 #[test]
 fn splitting_an_empty_part_and_reading_back() {
     let mut numbers = [1f32, 2.0, 3.0, 4.0];
-    let (none, mut all) = TensorMut::new(&mut numbers, (&[2, 2], &[1, 2]))
-        .unwrap()
-        .split_at(0, 0)
-        .unwrap();
+    let (none, mut all) = TensorMut::new(&mut numbers, (&[2, 2], &[1, 2])).unwrap().split_at(0, 0).unwrap();
     assert!(none.select(1, 1).is_ok());
     let src = [9f32, 8.0];
     let mut copy = SwapBlocks {

@@ -20,18 +20,11 @@ impl Storage {
             whole[..chunk.len()].copy_from_slice(chunk);
             *word = u128::from_ne_bytes(whole);
         }
-        Storage {
-            words,
-            len: bytes.len(),
-        }
+        Storage { words, len: bytes.len() }
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        self.words
-            .iter()
-            .flat_map(|word| word.to_ne_bytes())
-            .take(self.len)
-            .collect()
+        self.words.iter().flat_map(|word| word.to_ne_bytes()).take(self.len).collect()
     }
 
     fn as_mut_slice(&mut self) -> &mut [u8] {
@@ -51,11 +44,7 @@ impl<'a> Arguments<'a> {
     pub fn new(case: &'a Case, storages: &'a mut [Storage]) -> Self {
         let fields = case.tensors.iter().map(|tensor| tensor.field.as_str());
         let slices = fields.zip(storages.iter_mut().map(Storage::as_mut_slice)).collect();
-        Arguments {
-            case,
-            slices,
-            asked: HashSet::new(),
-        }
+        Arguments { case, slices, asked: HashSet::new() }
     }
 
     /// Fails where the case has a field that was not asked for.
@@ -88,10 +77,7 @@ impl<'a> Arguments<'a> {
             Some(found) => found,
             None => return Ok(Tensor::default()),
         };
-        let slice = self
-            .slices
-            .remove(field)
-            .ok_or_else(|| format!("{} is there twice", field))?;
+        let slice = self.slices.remove(field).ok_or_else(|| format!("{} is there twice", field))?;
         let view = if self.is_sound(line) {
             Tensor::with_dtype(slice, line.dtype, layout)
         } else {
@@ -105,10 +91,7 @@ impl<'a> Arguments<'a> {
             Some(found) => found,
             None => return Ok(TensorMut::default()),
         };
-        let slice = self
-            .slices
-            .remove(field)
-            .ok_or_else(|| format!("{} is there twice", field))?;
+        let slice = self.slices.remove(field).ok_or_else(|| format!("{} is there twice", field))?;
         let view = if self.is_sound(line) {
             TensorMut::with_dtype(slice, line.dtype, layout)
         } else {
@@ -162,8 +145,5 @@ pub fn numbers(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
 fn half_precision() {
     let bits = [0x3c00u16, 0xc000, 0x0001, 0x7bff, 0xfc00];
     let bytes: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
-    assert_eq!(
-        numbers(&bytes, Dtype::F16),
-        [1.0, -2.0, 2f64.powi(-24), 65504.0, f64::NEG_INFINITY]
-    );
+    assert_eq!(numbers(&bytes, Dtype::F16), [1.0, -2.0, 2f64.powi(-24), 65504.0, f64::NEG_INFINITY]);
 }

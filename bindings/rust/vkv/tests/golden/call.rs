@@ -29,14 +29,8 @@ where
     let needed = context.workspace_size(&operation).unwrap_or(0); // 0 where the call itself will be refused
     let mut memory = vec![0xffu8; needed + 256];
     let offset = memory.as_ptr().align_offset(256);
-    let data = if needed == 0 {
-        std::ptr::null_mut()
-    } else {
-        memory[offset..].as_mut_ptr().cast()
-    };
-    set(&mut operation, unsafe {
-        WorkspaceView::from_raw(data, given.unwrap_or(needed as u64))
-    });
+    let data = if needed == 0 { std::ptr::null_mut() } else { memory[offset..].as_mut_ptr().cast() };
+    set(&mut operation, unsafe { WorkspaceView::from_raw(data, given.unwrap_or(needed as u64)) });
     Ok(context.run(&mut operation, Stream::DEFAULT))
 }
 
@@ -201,23 +195,13 @@ pub fn call(context: &Context, case: &Case, a: &mut Arguments<'_>) -> Answer {
             a,
         ),
         "concat_mla_q" => run(
-            ConcatMlaQ {
-                ql_nope: a.input("ql_nope")?,
-                q_pe: a.input("q_pe")?,
-                q_out: a.output("q_out")?,
-            },
+            ConcatMlaQ { ql_nope: a.input("ql_nope")?, q_pe: a.input("q_pe")?, q_out: a.output("q_out")? },
             context,
             a,
         ),
-        "convert_fp8" => run(
-            ConvertFp8 {
-                dst: a.output("dst")?,
-                src: a.input("src")?,
-                scale: a.number("scale")?,
-            },
-            context,
-            a,
-        ),
+        "convert_fp8" => {
+            run(ConvertFp8 { dst: a.output("dst")?, src: a.input("src")?, scale: a.number("scale")? }, context, a)
+        }
         "gather_and_maybe_dequant_cache" => run(
             GatherAndMaybeDequantCache {
                 src_cache: a.input("src_cache")?,

@@ -44,10 +44,7 @@ pub fn parse(text: &str) -> Result<Vec<Case>, String> {
         let (directive, rest) = line.split_once(' ').unwrap_or((line, ""));
         let outcome = match (directive, open.as_mut()) {
             ("case", None) => {
-                open = Some(Case {
-                    name: rest.to_string(),
-                    ..Case::default()
-                });
+                open = Some(Case { name: rest.to_string(), ..Case::default() });
                 Ok(())
             }
             ("end", Some(_)) => {
@@ -77,24 +74,14 @@ fn read_line(case: &mut Case, directive: &str, rest: &str) -> Result<(), String>
             field: field.to_string(),
             dtype: read_dtype(dtype)?,
             shape: if *shape == "-" { Vec::new() } else { read_list(shape)? },
-            strides: if *strides == "-" {
-                None
-            } else {
-                Some(read_list(strides)?)
-            },
-            bytes: if *bytes == "null" {
-                None
-            } else {
-                Some(read_bytes(bytes)?)
-            },
+            strides: if *strides == "-" { None } else { Some(read_list(strides)?) },
+            bytes: if *bytes == "null" { None } else { Some(read_bytes(bytes)?) },
         }),
         ("scalar", [field, value]) => case.scalars.push((field.to_string(), value.to_string())),
         ("status", [number]) => case.status = read(number)?,
-        ("expect", [field, "exact", bytes]) => case.expectations.push(Expectation {
-            field: field.to_string(),
-            close: None,
-            bytes: read_bytes(bytes)?,
-        }),
+        ("expect", [field, "exact", bytes]) => {
+            case.expectations.push(Expectation { field: field.to_string(), close: None, bytes: read_bytes(bytes)? })
+        }
         ("expect", [field, "close", distance, dtype, bytes]) => case.expectations.push(Expectation {
             field: field.to_string(),
             close: Some((read(distance)?, read_dtype(dtype)?)),
@@ -107,15 +94,12 @@ fn read_line(case: &mut Case, directive: &str, rest: &str) -> Result<(), String>
 }
 
 pub fn read<T: FromStr>(word: &str) -> Result<T, String> {
-    word.parse()
-        .map_err(|_| format!("'{}' is not the number it should be", word))
+    word.parse().map_err(|_| format!("'{}' is not the number it should be", word))
 }
 
 /// Negative numbers wrap: they arrive in C as they are written here.
 fn read_list(word: &str) -> Result<Vec<usize>, String> {
-    word.split(',')
-        .map(|number| read::<i64>(number).map(|number| number as usize))
-        .collect()
+    word.split(',').map(|number| read::<i64>(number).map(|number| number as usize)).collect()
 }
 
 fn read_dtype(word: &str) -> Result<Dtype, String> {

@@ -38,26 +38,16 @@ fn run(context: &Context, case: &Case) -> Result<(), String> {
             None if got != expected.bytes => return Err(format!("bytes of {}", expected.field)),
             None => (),
             Some((limit, dtype)) => {
-                let (got, want) = (
-                    numbers(&got, case.tensors[index].dtype),
-                    numbers(&expected.bytes, dtype),
-                );
+                let (got, want) = (numbers(&got, case.tensors[index].dtype), numbers(&expected.bytes, dtype));
                 let distance = relative_l2(&got, &want);
                 if !matches!(distance.partial_cmp(&limit), Some(order) if order.is_le()) {
-                    return Err(format!(
-                        "{}: relative L2 {}, expected at most {}",
-                        expected.field, distance, limit
-                    ));
+                    return Err(format!("{}: relative L2 {}, expected at most {}", expected.field, distance, limit));
                 }
             }
         }
     }
     let got = report.map(|report| (report.what, report.count));
-    let want = case
-        .report
-        .as_ref()
-        .map(|(what, count)| Ok::<_, String>((report_kind(what)?, *count)))
-        .transpose()?;
+    let want = case.report.as_ref().map(|(what, count)| Ok::<_, String>((report_kind(what)?, *count))).transpose()?;
     if got != want {
         return Err(format!("report {:?}, expected {:?}", got, want));
     }
@@ -87,9 +77,7 @@ fn report_kind(name: &str) -> Result<ReportKind, String> {
 
 /// Names of the library's operations.
 fn operations() -> impl Iterator<Item = String> {
-    (1..)
-        .map(|number| Op(number).to_string())
-        .take_while(|name| name != "unknown op")
+    (1..).map(|number| Op(number).to_string()).take_while(|name| name != "unknown op")
 }
 
 #[test]
@@ -107,20 +95,10 @@ fn golden_cases_of_the_library() {
         assert!(!cases.is_empty(), "{} has no case", op);
         count += cases.len();
         for case in cases {
-            failures.extend(
-                run(&context, &case)
-                    .err()
-                    .map(|error| format!("{}: {}: {}", op, case.name, error)),
-            );
+            failures.extend(run(&context, &case).err().map(|error| format!("{}: {}: {}", op, case.name, error)));
         }
     }
-    assert!(
-        failures.is_empty(),
-        "{} of {} cases fail:\n{}",
-        failures.len(),
-        count,
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), count, failures.join("\n"));
     println!("{} cases", count);
 }
 
@@ -151,10 +129,7 @@ fn mistakes_are_noticed() {
         ("status 100", "status 0"),
         ("message q_out.shape[2] is 4", "message q_out.shape[2] is 5"),
         ("expect q_out exact 0000803f", "expect q_out exact 0000813f"),
-        (
-            "expect dst close 1e-6 f32 00000040",
-            "expect dst close 1e-6 f32 01010040",
-        ),
+        ("expect dst close 1e-6 f32 00000040", "expect dst close 1e-6 f32 01010040"),
         ("report VKV_REPORT_SLOT 2", "report VKV_REPORT_SLOT 1"),
         ("report VKV_REPORT_SLOT 2", "report VKV_REPORT_BLOCK_ID 2"),
         ("report VKV_REPORT_SLOT 2", "# nothing reported"),
@@ -163,11 +138,6 @@ fn mistakes_are_noticed() {
     assert!(!is_noticed(OWN));
     for (from, to) in changes {
         assert!(OWN.contains(from), "'{}' is not in the cases", from);
-        assert!(
-            is_noticed(&OWN.replacen(from, to, 1)),
-            "'{}' in place of '{}' goes unnoticed",
-            to,
-            from
-        );
+        assert!(is_noticed(&OWN.replacen(from, to, 1)), "'{}' in place of '{}' goes unnoticed", to, from);
     }
 }
