@@ -1,8 +1,8 @@
-//! Finds libvkv: in the folder `VKV_LIB_DIR`, else through `pkg-config vkv`, else in the build folders of the source tree
-//! that this crate lies in.
+//! Finds libvkv: in the folder `VKV_LIB_DIR`, else through `pkg-config vkv`, else in the build folders of the source
+//! tree that this crate lies in.
 //!
-//! Tells dependents' build scripts the folder as `DEP_VKV_LIB_DIR`. Links through a folder in the target directory, which
-//! `cargo run` and `cargo test` of every dependent search at run time.
+//! Tells dependents' build scripts the folder as `DEP_VKV_LIB_DIR`. Links through a folder in the target directory,
+//! which `cargo run` and `cargo test` of every dependent search at run time.
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -38,8 +38,8 @@ fn find() -> Result<PathBuf, String> {
         return absolute(&folder);
     }
     Err(format!(
-        "{} was not found. Set VKV_LIB_DIR to the folder that holds it, or install libvkv so that `pkg-config vkv` finds \
-         it, or build it in the source tree: cmake --preset dev && cmake --build --preset dev",
+        "{} was not found. Set VKV_LIB_DIR to the folder that holds it, or install libvkv so that `pkg-config vkv` \
+         finds it, or build it in the source tree: cmake --preset dev && cmake --build --preset dev",
         LIBRARY
     ))
 }

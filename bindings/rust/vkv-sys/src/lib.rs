@@ -1,7 +1,7 @@
 //! Raw bindings of libvkv, whose header `vkv.h` is the manual. The safe crate on top is `vkv`.
 //!
-//! Constants, structs and functions keep their C names. `Default` of a struct is the header's `VKV_INIT`: `struct_size` set,
-//! the rest zero. Sizes and offsets are asserted when this crate is compiled.
+//! Constants, structs and functions keep their C names. `Default` of a struct is the header's `VKV_INIT`: `struct_size`
+//! set, the rest zero. Sizes and offsets are asserted when this crate is compiled.
 //!
 //! `build.rs` tells how the library is found.
 #![allow(non_camel_case_types)]
@@ -22,8 +22,8 @@ union Bits<From: Copy, To: Copy> {
     to: To,
 }
 
-/// Asserts a field's type and offset: in a value whose bytes are zero but for the one at the offset, that byte must turn up
-/// first in the field. (`offset_of!` would say it in a word, and asks for a newer compiler.)
+/// Asserts a field's type and offset: in a value whose bytes are zero but for the one at the offset, that byte must
+/// turn up first in the field. (`offset_of!` would say it in a word, and asks for a newer compiler.)
 macro_rules! assert_field {
     ($name:ident, $field:ident: $type:ty, $offset:expr) => {
         const _: () = {

@@ -1,5 +1,5 @@
-//! The attention of one decode step: the tokens of three sequences are written into a paged cache, then one query token of
-//! each attends to its sequence. The result is compared with a plain computation.
+//! The attention of one decode step: the tokens of three sequences are written into a paged cache, then one query token
+//! of each attends to its sequence. The result is compared with a plain computation.
 //!
 //!     cargo run --example decode_step
 use vkv::{Backend, Context, PagedAttention, ReshapeAndCacheFlash, Stream, Tensor, TensorMut, Workspace};
@@ -55,7 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let expected = plain_attention(&query, &key, &value);
     let errors = out.iter().zip(&expected).map(|(got, want)| (f64::from(*got) - want).abs());
-    let worst = errors.fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst }); // a NaN stays
+    // A NaN stays.
+    let worst = errors.fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst });
     println!("decode step: max error {} over {} sequences", scientific(worst), LENGTHS.len());
     if worst <= 1e-5 {
         Ok(())

@@ -29,7 +29,8 @@ pub struct ContextOptions {
     pub backend: Backend,
     /// CUDA device ordinal; 0 for the CPU backend.
     pub device: i32,
-    /// CPU backend: threads that work on one call, the caller's included; 0 is one for each CPU that this process may use.
+    /// CPU backend: threads that work on one call, the caller's included; 0 is one for each CPU that this process may
+    /// use.
     pub num_threads: i32,
 }
 
@@ -52,8 +53,8 @@ pub struct ContextInfo {
 
 /// A backend on a device. It is immutable: any number of threads may share one.
 ///
-/// Dropping it while work that it enqueued is still running is excluded by the contract of the views that such work needs
-/// ([`Tensor::from_raw`](crate::Tensor::from_raw)).
+/// Dropping it while work that it enqueued is still running is excluded by the contract of the views that such work
+/// needs ([`Tensor::from_raw`](crate::Tensor::from_raw)).
 #[derive(Debug)]
 pub struct Context {
     handle: NonNull<sys::vkv_context>,
@@ -110,8 +111,8 @@ impl Context {
     /// [`CopyBlocks`](crate::CopyBlocks).
     ///
     /// # Safety
-    /// For the memory behind such addresses: what [`Tensor::from_raw`](crate::Tensor::from_raw) asks where it is read, and
-    /// [`TensorMut::from_raw`](crate::TensorMut::from_raw) where it is written.
+    /// For the memory behind such addresses: what [`Tensor::from_raw`](crate::Tensor::from_raw) asks where it is read,
+    /// and [`TensorMut::from_raw`](crate::TensorMut::from_raw) where it is written.
     pub unsafe fn run_unchecked<O: Operation>(&self, operation: &mut O, stream: Stream) -> Result<()> {
         self.enqueue(operation, stream)
     }

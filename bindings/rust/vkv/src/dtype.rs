@@ -63,8 +63,8 @@ impl fmt::Display for Dtype {
     }
 }
 
-/// Plain numbers whose slices may hold a tensor's elements, whatever the dtype: 16-bit floats in `u16`, narrow caches in
-/// `u8`, anything in bytes that are aligned as the dtype asks.
+/// Plain numbers whose slices may hold a tensor's elements, whatever the dtype: 16-bit floats in `u16`, narrow caches
+/// in `u8`, anything in bytes that are aligned as the dtype asks.
 ///
 /// # Safety
 /// Every bit pattern is a value of the type, and it has no padding.

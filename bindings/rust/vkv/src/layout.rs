@@ -98,8 +98,8 @@ pub(crate) fn reach(shape: &[i64], strides: &Extents) -> Result<i64> {
     last.checked_add(1).ok_or_else(too_large)
 }
 
-/// No two indices name the same element, as far as sorting the strides can tell: each must step over all that the smaller
-/// ones reach.
+/// No two indices name the same element, as far as sorting the strides can tell: each must step over all that the
+/// smaller ones reach.
 pub(crate) fn is_injective(shape: &[i64], strides: &Extents) -> bool {
     let mut steps: Vec<(i64, i64)> =
         strides.iter().zip(shape).map(|(s, n)| (*s, *n)).filter(|(_, extent)| *extent > 1).collect();

@@ -1,7 +1,8 @@
 //! Paged attention and KV-cache operations, on CUDA and on the CPU: the safe binding of libvkv.
 //!
-//! A [`Context`] runs operations. An operation is a struct with the field names of the C interface: tensors, options, and
-//! `..Default::default()` for what it does without. Here three tokens are written into a cache of four blocks and attended:
+//! A [`Context`] runs operations. An operation is a struct with the field names of the C interface: tensors, options,
+//! and `..Default::default()` for what it does without, later versions' fields included. Here three tokens are written
+//! into a cache of four blocks and attended:
 //!
 //! ```
 //! use vkv::{Backend, Context, PagedAttention, ReshapeAndCacheFlash, Stream, Tensor, TensorMut, Workspace};
@@ -40,8 +41,8 @@
 //!
 //! # Safety
 //!
-//! - Views of slices ([`Tensor::new`], [`TensorMut::new`]) borrow them and are bounds-checked; operations on them run on
-//!   the CPU backend, are done on return, and need no `unsafe`.
+//! - Views of slices ([`Tensor::new`], [`TensorMut::new`]) borrow them and are bounds-checked; operations on them run
+//!   on the CPU backend, are done on return, and need no `unsafe`.
 //! - A CUDA context refuses views of slices wherever its kernels would reach them. Device memory comes in by
 //!   [`Tensor::from_raw`] and [`TensorMut::from_raw`], which are `unsafe`: their contract covers that the work is still
 //!   running when [`Context::run`] returns.
@@ -51,7 +52,8 @@
 //!
 //! # Threads
 //!
-//! [`Context`] is `Send` and `Sync`. The message of an [`Error`] is fetched on the calling thread before the call returns.
+//! [`Context`] is `Send` and `Sync`. The message of an [`Error`] is fetched on the calling thread before the call
+//! returns.
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 

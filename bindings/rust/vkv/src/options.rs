@@ -1,5 +1,5 @@
-//! Options of operations: open sets of numbers, as in C, so that a newer library's values can be passed as well. Zero is
-//! the default that each names.
+//! Options of operations: open sets of numbers, as in C, so that a newer library's values can be passed as well. Zero
+//! is the default that each names.
 use vkv_sys as sys;
 
 macro_rules! option {

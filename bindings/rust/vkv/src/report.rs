@@ -5,8 +5,9 @@ use vkv_sys as sys;
 
 use crate::error::text;
 
-/// Numbers out of range since the report was last read, as [`Context::read_device_report`](crate::Context::read_device_report)
-/// gives them. Nothing was read or written there. It is an error in its own right, for callers who treat it as one.
+/// Numbers out of range since the report was last read, as
+/// [`Context::read_device_report`](crate::Context::read_device_report) gives them. Nothing was read or written there.
+/// It is an error in its own right, for callers who treat it as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceReport {
     /// How many events; at least 1. The rest describes the first.

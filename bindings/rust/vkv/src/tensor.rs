@@ -77,10 +77,10 @@ impl<'a> Tensor<'a> {
     /// A view of any memory: a GPU's, or host memory that lives long enough.
     ///
     /// # Safety
-    /// `data` is null, or every element that the layout reaches is memory of the kind that the operation and the context
-    /// ask for where the view is used, and holds plain numbers. It stays so, and no one writes it except in stream order,
-    /// until all work that was enqueued with this view is complete; so does the context. `'a` is the caller's choice and
-    /// need not cover that time.
+    /// `data` is null, or every element that the layout reaches is memory of the kind that the operation and the
+    /// context ask for where the view is used, and holds plain numbers. It stays so, and no one writes it except in
+    /// stream order, until all work that was enqueued with this view is complete; so does the context. `'a` is the
+    /// caller's choice and need not cover that time.
     pub unsafe fn from_raw<'l>(data: *const c_void, dtype: Dtype, layout: impl Into<Layout<'l>>) -> Result<Self> {
         let view = View::of_raw(data as *mut c_void, dtype, layout.into(), false)?;
         Ok(Tensor { view, lifetime: PhantomData })
@@ -98,8 +98,8 @@ impl<'a> TensorMut<'a> {
         Self::with_dtype(data, T::DTYPE, layout)
     }
 
-    /// A view of a slice whose bits are elements of `dtype`, as [`Tensor::with_dtype`]. No two indices may name the same
-    /// element.
+    /// A view of a slice whose bits are elements of `dtype`, as [`Tensor::with_dtype`]. No two indices may name the
+    /// same element.
     pub fn with_dtype<'l, T: Storage>(data: &'a mut [T], dtype: Dtype, layout: impl Into<Layout<'l>>) -> Result<Self> {
         let view = View::of_slice(data.as_mut_ptr(), data.len(), dtype, layout.into())?;
         view.check_written()?;
@@ -109,9 +109,9 @@ impl<'a> TensorMut<'a> {
     /// A view of any memory, as [`Tensor::from_raw`].
     ///
     /// # Safety
-    /// As for [`Tensor::from_raw`]; and no two indices name the same element, and until the work is complete no one else
-    /// reads or writes the elements except in stream order, or through views that the operation's text allows to be the
-    /// same memory.
+    /// As for [`Tensor::from_raw`]; and no two indices name the same element, and until the work is complete no one
+    /// else reads or writes the elements except in stream order, or through views that the operation's text allows to
+    /// be the same memory.
     pub unsafe fn from_raw<'l>(data: *mut c_void, dtype: Dtype, layout: impl Into<Layout<'l>>) -> Result<Self> {
         let view = View::of_raw(data, dtype, layout.into(), false)?;
         Ok(TensorMut { view, lifetime: PhantomData })

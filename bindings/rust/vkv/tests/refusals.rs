@@ -1,4 +1,5 @@
-//! Mistakes are refused with the status and the sentence that say so, by the views or by the library; nothing is written.
+//! Mistakes are refused with the status and the sentence that say so, by the views or by the library; nothing is
+//! written.
 use vkv::{
     Backend, ConcatMlaQ, Context, ContextOptions, Dtype, Error, PagedAttention, ReshapeAndCacheFlash, Status, Stream,
     SwapBlocks, Tensor, TensorMut, Workspace,

@@ -53,8 +53,8 @@ pub struct PagedAttention<'a> {
     pub cache_layout: CacheLayout,
     /// NVFP4 caches only.
     pub nvfp4_v_scales: Nvfp4Scales,
-    /// Upper bound of a sequence's length, for workspace and grid; a longer one is clamped and reported. 0: what the table
-    /// can hold.
+    /// Upper bound of a sequence's length, for workspace and grid; a longer one is clamped and reported. 0: what the
+    /// table can hold.
     pub max_seq_len: i32,
     /// Upper bound of a sequence's query rows, likewise. 0: 1 without `query_start_loc`, else num_tokens.
     pub max_query_len: i32,

@@ -5,9 +5,9 @@ use crate::error::Result;
 use crate::operation::{size_of, Call, Fields, Run, Supported, ViewOperation};
 use crate::tensor::{Tensor, TensorMut};
 
-/// Copies blocks between two pools. On CUDA either may be device or host memory, at least one of them device memory; host
-/// memory must then stay valid until the stream has passed the copies (`from_raw`). Block ids are checked before anything
-/// is copied.
+/// Copies blocks between two pools. On CUDA either may be device or host memory, at least one of them device memory;
+/// host memory must then stay valid until the stream has passed the copies (`from_raw`). Block ids are checked before
+/// anything is copied.
 ///
 /// Source and destination may be one pool: [`TensorMut::alias`](crate::TensorMut::alias).
 #[derive(Debug, Default)]
@@ -43,8 +43,8 @@ impl Call for SwapBlocks<'_> {
 
 impl ViewOperation for SwapBlocks<'_> {}
 
-/// Independent copies of `sizes[i]` bytes from address `src_ptrs[i]` to address `dst_ptrs[i]`. Addresses are numbers that no one
-/// can check, hence [`run_unchecked`](crate::Context::run_unchecked).
+/// Independent copies of `sizes[i]` bytes from address `src_ptrs[i]` to address `dst_ptrs[i]`. Addresses are numbers
+/// that no one can check, hence [`run_unchecked`](crate::Context::run_unchecked).
 #[derive(Debug, Default)]
 pub struct SwapBlocksBatch<'a> {
     /// `[n]` i64, host memory.
@@ -83,8 +83,9 @@ impl Call for SwapBlocksBatch<'_> {
     }
 }
 
-/// Copies blocks inside each of many caches, all layers at once: block j = block i for each row (i, j) of `block_mapping`.
-/// Addresses are numbers that no one can check, hence [`run_unchecked`](crate::Context::run_unchecked).
+/// Copies blocks inside each of many caches, all layers at once: block j = block i for each row (i, j) of
+/// `block_mapping`. Addresses are numbers that no one can check, hence
+/// [`run_unchecked`](crate::Context::run_unchecked).
 #[derive(Debug, Default)]
 pub struct CopyBlocks<'a> {
     /// `[num_layers]` i64, host memory: address of each layer's cache.

@@ -15,7 +15,8 @@ pub struct ReshapeAndCache<'a> {
     pub key: Tensor<'a>,
     /// As `key`.
     pub value: Tensor<'a>,
-    /// `[num_blocks, num_heads, head_dim / x, block_size, x]`; dtype of `key`, e4m3 or e5m2; block and head strides free.
+    /// `[num_blocks, num_heads, head_dim / x, block_size, x]`; dtype of `key`, e4m3 or e5m2; block and head strides
+    /// free.
     pub key_cache: TensorMut<'a>,
     /// `[num_blocks, num_heads, head_dim, block_size]`; dtype of `key_cache`; likewise.
     pub value_cache: TensorMut<'a>,

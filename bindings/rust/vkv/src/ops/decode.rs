@@ -1,4 +1,5 @@
-//! vLLM's two decode entry points: its parameters, x-packed caches, one query token a sequence. Both give the same bits.
+//! vLLM's two decode entry points: its parameters, x-packed caches, one query token a sequence. Both give the same
+//! bits.
 use vkv_sys as sys;
 
 use crate::error::Result;
@@ -13,7 +14,8 @@ pub struct PagedAttentionV1<'a> {
     pub out: TensorMut<'a>,
     /// `[num_seqs, num_heads, head_dim]` f16, bf16 or f32; head_dim packed.
     pub query: Tensor<'a>,
-    /// `[num_blocks, num_kv_heads, head_dim / x, block_size, x]`, x = 16 / element bytes; dtype of `query`, e4m3 or e5m2.
+    /// `[num_blocks, num_kv_heads, head_dim / x, block_size, x]`, x = 16 / element bytes; dtype of `query`, e4m3 or
+    /// e5m2.
     pub key_cache: Tensor<'a>,
     /// `[num_blocks, num_kv_heads, head_dim, block_size]`; dtype of `key_cache`, own strides.
     pub value_cache: Tensor<'a>,
@@ -97,7 +99,8 @@ pub struct PagedAttentionV2<'a> {
     pub out: TensorMut<'a>,
     /// `[num_seqs, num_heads, head_dim]` f16, bf16 or f32; head_dim packed.
     pub query: Tensor<'a>,
-    /// `[num_blocks, num_kv_heads, head_dim / x, block_size, x]`, x = 16 / element bytes; dtype of `query`, e4m3 or e5m2.
+    /// `[num_blocks, num_kv_heads, head_dim / x, block_size, x]`, x = 16 / element bytes; dtype of `query`, e4m3 or
+    /// e5m2.
     pub key_cache: Tensor<'a>,
     /// `[num_blocks, num_kv_heads, head_dim, block_size]`; dtype of `key_cache`, own strides.
     pub value_cache: Tensor<'a>,

@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::operation::{size_of, Call, Fields, Run, Supported, ViewOperation};
 use crate::tensor::{Tensor, TensorMut};
 
-/// Gathers entries, widened by `scale` if the cache is narrow. Rows that no sequence owns are left as they are; a row whose
-/// block is out of range becomes 0 and is reported.
+/// Gathers entries, widened by `scale` if the cache is narrow. Rows that no sequence owns are left as they are; a row
+/// whose block is out of range becomes 0 and is reported.
 #[derive(Debug, Default)]
 pub struct GatherAndMaybeDequantCache<'a> {
     /// `[num_blocks, block_size, entry]`, dtype of `dst`, e4m3 or e5m2; entry packed.

@@ -6,14 +6,14 @@ use crate::operation::{size_of, Call, Fields, Run, Supported, ViewOperation};
 use crate::options::ScaleRule;
 use crate::tensor::{Tensor, TensorMut};
 
-/// Quantises keys by blocks of `quant_block_size` dims to e4m3 with f32 scales, and writes them. A cache block holds all its
-/// codes, then all its scales.
+/// Quantises keys by blocks of `quant_block_size` dims to e4m3 with f32 scales, and writes them. A cache block holds
+/// all its codes, then all its scales.
 #[derive(Debug, Default)]
 pub struct IndexerKQuantAndCache<'a> {
     /// `[>= num_tokens, head_dim]` f16, bf16 or f32; head_dim packed.
     pub k: Tensor<'a>,
-    /// `[num_blocks, block_size, head_dim + 4 * head_dim / quant_block_size]` u8; packed inside a block; 4-byte aligned in data,
-    /// block stride and scales' offset.
+    /// `[num_blocks, block_size, head_dim + 4 * head_dim / quant_block_size]` u8; packed inside a block; 4-byte aligned
+    /// in data, block stride and scales' offset.
     pub kv_cache: TensorMut<'a>,
     /// `[num_tokens]` i64.
     pub slot_mapping: Tensor<'a>,

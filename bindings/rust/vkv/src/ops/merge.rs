@@ -5,14 +5,15 @@ use crate::error::Result;
 use crate::operation::{size_of, Call, Fields, Run, Supported, ViewOperation};
 use crate::tensor::{Tensor, TensorMut};
 
-/// Combines the attention of the same queries over two disjoint sets of keys, by their natural-log sum-exps. A side whose lse
-/// is infinite is empty: weight 0, its data not read.
+/// Combines the attention of the same queries over two disjoint sets of keys, by their natural-log sum-exps. A side
+/// whose lse is infinite is empty: weight 0, its data not read.
 ///
 /// `output` may be `prefix_output` or `suffix_output` itself, and `output_lse` one of the two lse:
 /// [`TensorMut::alias`](crate::TensorMut::alias).
 #[derive(Debug, Default)]
 pub struct MergeAttnStates<'a> {
-    /// `[num_tokens, num_heads, head_dim]`, dtype of `prefix_output`, or e4m3 with `output_scale`; head_dim packed, also below.
+    /// `[num_tokens, num_heads, head_dim]`, dtype of `prefix_output`, or e4m3 with `output_scale`; head_dim packed,
+    /// also below.
     pub output: TensorMut<'a>,
     /// Absent or `[num_heads, num_tokens]` f32; strides free, also below.
     pub output_lse: TensorMut<'a>,

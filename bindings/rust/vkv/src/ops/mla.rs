@@ -48,8 +48,8 @@ impl Call for ConcatAndCacheMla<'_> {
 
 impl ViewOperation for ConcatAndCacheMla<'_> {}
 
-/// Rotates `q_pe` and `k_pe` in place by `positions`, then writes `[kv_c | rotated k_pe]`. Tokens with a negative slot are
-/// neither rotated nor written.
+/// Rotates `q_pe` and `k_pe` in place by `positions`, then writes `[kv_c | rotated k_pe]`. Tokens with a negative slot
+/// are neither rotated nor written.
 #[derive(Debug, Default)]
 pub struct ConcatAndCacheMlaRopeFused<'a> {
     /// `[>= num_tokens]` i64.

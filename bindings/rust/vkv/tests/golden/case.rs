@@ -1,4 +1,5 @@
-//! A golden case and its text, as tests/golden/README.md of the library defines it. Knows the format, not the operations.
+//! A golden case and its text, as tests/golden/README.md of the library defines it. Knows the format, not the
+//! operations.
 use std::str::FromStr;
 
 use vkv::Dtype;
