@@ -103,3 +103,29 @@ impl View {
         format!("shape {:?} with strides {:?}", self.shape(), &self.raw.stride[..self.shape().len()])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(view: &View, base: *const u16) -> (usize, &[i64], &[i64]) {
+        let dims = view.shape().len();
+        ((view.raw.data as usize - base as usize) / 2, view.shape(), &view.raw.stride[..dims])
+    }
+
+    #[test]
+    fn parts_of_a_view() {
+        let numbers = [0u16; 30];
+        let base = numbers.as_ptr();
+        let view = View::of_slice(base, 30, Dtype::Bf16, Layout::from(&[2, 5, 3])).unwrap();
+        let (first, rest) = view.split_at(1, 2).unwrap();
+        assert_eq!(parts(&first, base), (0, &[2, 2, 3][..], &[15, 3, 1][..]));
+        assert_eq!(parts(&rest, base), (6, &[2, 3, 3][..], &[15, 3, 1][..]));
+        assert_eq!(parts(&rest.select(0, 1).unwrap(), base), (21, &[3, 3][..], &[3, 1][..]));
+        assert_eq!(parts(&rest.select(2, 1).unwrap(), base), (7, &[2, 3][..], &[15, 3][..]));
+        // A raw view keeps its strides as they were given until it is taken apart.
+        let raw = View::of_raw(base as *mut c_void, Dtype::Bf16, Layout::from(&[2, 15]), false).unwrap();
+        assert_eq!(raw.raw.stride, [0; 6]);
+        assert_eq!(parts(&raw.select(0, 1).unwrap(), base), (15, &[15][..], &[1][..]));
+    }
+}

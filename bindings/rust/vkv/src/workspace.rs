@@ -57,3 +57,18 @@ impl Default for WorkspaceView<'_> {
         WorkspaceView { data: std::ptr::null_mut(), size: 0, host: false, lifetime: PhantomData }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enough_bytes_and_aligned() {
+        for bytes in [1, 255, 256, 257] {
+            let mut workspace = Workspace::new(bytes);
+            let view = workspace.view();
+            assert!(view.size >= bytes as u64 && view.data as usize % ALIGNMENT == 0 && !view.data.is_null());
+        }
+        assert!(Workspace::new(0).view().data.is_null());
+    }
+}

@@ -128,6 +128,8 @@ fn contexts_that_cannot_be() {
     assert!(error.status().is_unavailable());
     let options = ContextOptions { backend: Backend::Cpu, num_threads: -1, ..Default::default() };
     expect(Context::with_options(&options).unwrap_err(), Status::InvalidArgument, "num_threads is -1");
+    let options = ContextOptions { backend: Backend::Cpu, device: 1, ..Default::default() };
+    expect(Context::with_options(&options).unwrap_err(), Status::InvalidArgument, "device is 1");
     let options = ContextOptions { backend: Backend::Cpu, num_threads: 2, ..Default::default() };
     let info = Context::with_options(&options).unwrap().info().unwrap();
     assert_eq!((info.backend, info.num_threads), (Backend::Cpu, 2));
