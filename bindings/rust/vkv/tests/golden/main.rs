@@ -83,7 +83,7 @@ fn operations() -> impl Iterator<Item = String> {
 #[test]
 fn golden_cases_of_the_library() {
     if !Path::new(FOLDER).exists() {
-        return println!("skipped: this crate is not in the library's source tree");
+        return println!("skipped: the library's tests/golden is not here");
     }
     let context = Context::new(Backend::Cpu).unwrap();
     let mut failures = Vec::new();
