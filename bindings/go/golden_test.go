@@ -21,10 +21,12 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(own) == 0 {
 		t.Fatal("no cases under testdata", err)
 	}
-	shared, err := filepath.Glob("../../tests/golden/*.txt")
+	const sharedCases = "../../tests/golden"
+	shared, err := filepath.Glob(sharedCases + "/*.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
+	operations := map[string]bool{}
 	ctx := cpu(t)
 	for _, path := range append(own, shared...) {
 		file, err := os.Open(path)
@@ -37,11 +39,19 @@ func TestGolden(t *testing.T) {
 			t.Fatalf("%s: %d cases, %v", path, len(cases), err)
 		}
 		for i := range cases {
+			operations[cases[i].op] = true
 			t.Run(filepath.Base(path)+"/"+cases[i].name, func(t *testing.T) {
 				if err := runGolden(ctx, &cases[i]); err != nil {
 					t.Error(err)
 				}
 			})
+		}
+	}
+	if _, err := os.Stat(sharedCases); err == nil {
+		for op := range entries {
+			if !operations[op] {
+				t.Errorf("there is no case of %s", op)
+			}
 		}
 	}
 	t.Logf("%d files of cases, %d of them shared", len(own)+len(shared), len(shared))

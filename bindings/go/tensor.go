@@ -69,17 +69,24 @@ func OfType[T float32 | int32 | int64 | uint8 | uint16](dtype DType, data []T, s
 // row-major compact.
 func DevicePointer[P ~unsafe.Pointer | ~uintptr | ~uint64](address P, dtype DType, shape, strides []int) Tensor {
 	t := Tensor{dtype: dtype}
-	// Go's runtime stops at pointers into the first page, wherever it meets them.
-	if raw := *(*uintptr)(unsafe.Pointer(&address)); raw != 0 && raw < 4096 {
-		t.problem = fmt.Sprintf("data is %#x, which is no address", raw)
+	var ok bool
+	if t.data, ok = pointer(address); !ok {
+		t.problem = "data is in the first page of memory, where nothing is"
 		return t
 	}
-	t.data = *(*unsafe.Pointer)(unsafe.Pointer(&address))
 	t.setShape(shape)
 	if strides != nil {
 		t = t.WithStrides(strides...)
 	}
 	return t
+}
+
+// pointer is an address as Go's runtime allows it on a stack: it stops at pointers into the first page.
+func pointer[P ~unsafe.Pointer | ~uintptr | ~uint64](address P) (p unsafe.Pointer, ok bool) {
+	if raw := uintptr(address); raw != 0 && raw < 4096 {
+		return nil, false
+	}
+	return *(*unsafe.Pointer)(unsafe.Pointer(&address)), true
 }
 
 // ShapeOnly is a view without memory, for the methods that look at shapes alone: ...Supported and ...WorkspaceSize.

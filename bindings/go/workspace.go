@@ -23,7 +23,8 @@ func HostWorkspace(size uint64) Workspace {
 
 // DeviceWorkspace is size bytes of device memory at an aligned address.
 func DeviceWorkspace[P ~unsafe.Pointer | ~uintptr | ~uint64](address P, size uint64) Workspace {
-	return Workspace{*(*unsafe.Pointer)(unsafe.Pointer(&address)), size}
+	data, _ := pointer(address) // nil is refused by the operation
+	return Workspace{data, size}
 }
 
 // Size is the number of bytes.
