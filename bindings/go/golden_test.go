@@ -22,7 +22,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal("no cases under testdata", err)
 	}
 	const sharedCases = "../../tests/golden"
-	shared, err := filepath.Glob(sharedCases + "/*.txt")
+	shared, err := filepath.Glob(sharedCases + "/[a-z]*.txt") // not CMake's
 	if err != nil {
 		t.Fatal(err)
 	}

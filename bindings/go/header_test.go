@@ -89,7 +89,7 @@ func entry[P, C any](toC func(*P) C) func(t *testing.T, fields []string) {
 		}
 		made := reflect.ValueOf(toC(&params))
 		if made.NumField() != len(fields) {
-			t.Errorf("cgo sees %d fields, this header has %d: are there two headers?", made.NumField(), len(fields))
+			t.Errorf("cgo sees %d fields, this header has %d: is there another header, or an old build cache?", made.NumField(), len(fields))
 		}
 		for i, name := range fields {
 			arrived := made.FieldByName(name)
