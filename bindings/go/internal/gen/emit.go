@@ -127,7 +127,7 @@ func conversion(o op) string {
 func methods(o op) string {
 	var b strings.Builder
 	name := goName(o.name)
-	run := retval.ReplaceAllString(o.run, "\n[$1]: ")
+	run := retval.ReplaceAllString(strings.TrimSpace(o.run), "\n[$1]: ")
 	b.WriteString(comment(fmt.Sprintf("%s is vkv_%s.", name, o.name) + "\n\n" + goText(run+"\n\n"+o.manual)))
 	fmt.Fprintf(&b, `func (c *Context) %[1]s(p *%[1]sParams, stream Stream) error {
 	if err := p.check(); err != nil {

@@ -30,11 +30,7 @@ func generate(path string, check bool) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for name, source := range map[string]string{"constants.go": constants(h), "ops.go": operations(h)} {
-		// Twice: the comments' formatting settles on the second time.
 		formatted, err := format.Source([]byte(source))
-		if err == nil {
-			formatted, err = format.Source(formatted)
-		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

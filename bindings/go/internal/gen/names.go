@@ -50,11 +50,30 @@ func goText(text string) string {
 	})
 }
 
-// comment is text as lines of a Go comment.
+// comment is text as lines of a Go comment, with formulas (what is indented) as gofmt puts them, set off by blank lines.
 func comment(text string) string {
 	var b strings.Builder
+	formula := 0 // the indentation of the formula that the last line belongs to
+	last := ""
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-		b.WriteString(strings.TrimRight("// "+line, " ") + "\n")
+		indent := len(line) - len(strings.TrimLeft(line, " "))
+		if line != "" && last != "" && (indent > 0) != (formula > 0) {
+			b.WriteString("//\n")
+		}
+		switch {
+		case line == "":
+			b.WriteString("//\n")
+			formula = 0
+		case indent == 0:
+			b.WriteString("// " + line + "\n")
+			formula = 0
+		default:
+			if formula == 0 {
+				formula = indent
+			}
+			b.WriteString("//\t" + strings.TrimPrefix(line, strings.Repeat(" ", formula)) + "\n")
+		}
+		last = line
 	}
 	return b.String()
 }
