@@ -25,7 +25,8 @@ type Stream uintptr
 // DefaultStream is CUDA's legacy default stream.
 const DefaultStream Stream = 0
 
-// NewContext creates a context; nil params are the zero value. The caller closes it: a context is not garbage collected.
+// NewContext creates a context; nil params are the zero value. The caller closes it: a context is not garbage
+// collected.
 func NewContext(params *ContextParams) (*Context, error) {
 	if params == nil {
 		params = &ContextParams{}
@@ -44,8 +45,8 @@ func NewContext(params *ContextParams) (*Context, error) {
 	return &Context{ptr: ptr}, nil
 }
 
-// Close waits for calls in flight and destroys the context. CUDA work that it enqueued must be complete. Closing twice is
-// harmless; any other use of a closed context returns [ErrClosed].
+// Close waits for calls in flight and destroys the context. CUDA work that it enqueued must be complete. Closing
+// twice is harmless; any other use of a closed context returns [ErrClosed].
 func (c *Context) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

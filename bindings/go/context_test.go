@@ -109,7 +109,8 @@ func TestDeviceReport(t *testing.T) {
 	cache := make([]float32, 2*4*8)
 	err := ctx.ReshapeAndCacheFlash(&ReshapeAndCacheFlashParams{
 		Key: Of(make([]float32, 8), 1, 1, 8), Value: Of(make([]float32, 8), 1, 1, 8),
-		KeyCache: Of(cache, 2, 4, 1, 8), ValueCache: Of(make([]float32, 2*4*8), 2, 4, 1, 8), SlotMapping: Of([]int64{8}),
+		KeyCache: Of(cache, 2, 4, 1, 8), ValueCache: Of(make([]float32, 2*4*8), 2, 4, 1, 8),
+		SlotMapping: Of([]int64{8}),
 	}, DefaultStream)
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,10 @@
 // Package vkv is libvkv for Go: paged attention and KV-cache operations on the CPU and on CUDA devices.
 //
-// A [Context] is a device. Each operation is a method of it that takes a params struct of [Tensor] views and a [Stream],
-// checks everything that can be checked on the host, and either does the work or returns an [*Error] with the library's
-// sentence. Fields left zero mean "default" or "absent".
+// A [Context] is a device. Each operation is a method of it that takes a params struct of [Tensor] views and a
+// [Stream], checks everything that can be checked on the host, and either does the work or returns an [*Error] with
+// the library's sentence. Fields left zero mean "default" or "absent".
 //
-//	ctx, err := vkv.NewContext(nil)
+//	ctx, err := vkv.NewContext(&vkv.ContextParams{Backend: vkv.BackendCPU})
 //	...
 //	err = ctx.ReshapeAndCacheFlash(&vkv.ReshapeAndCacheFlashParams{
 //		Key:         vkv.Of(keys, tokens, heads, dim),
@@ -16,12 +16,13 @@
 //
 // # Memory
 //
-// The CPU backend works on Go slices ([Of], [OfType]) and on memory that C allocated ([DevicePointer]); its work is done on
-// return, and no pointer outlives the call. The CUDA backend works on device memory ([DevicePointer]) and only enqueues: the
-// caller keeps the memory until the stream has passed the work. Go memory is no device memory, nor pinned.
+// The CPU backend works on Go slices ([Of], [OfType]) and on memory that C allocated ([DevicePointer]); its work is
+// done on return, and no pointer outlives the call. The CUDA backend works on device memory ([DevicePointer]) and
+// only enqueues: the caller keeps the memory until the stream has passed the work. Go memory is no device memory, nor
+// pinned.
 //
-// CopyBlocks and SwapBlocksBatch take memory as addresses, that is, as integers the garbage collector does not follow.
-// They are meant for memory that C or CUDA allocated.
+// CopyBlocks and SwapBlocksBatch take memory as addresses, that is, as integers the garbage collector does not
+// follow. They are meant for memory that C or CUDA allocated.
 //
 // # Threads
 //

@@ -33,8 +33,8 @@ func (s Status) String() string { return C.GoString(C.vkv_status_string(C.vkv_st
 // Error makes every Status but OK the target of errors.Is.
 func (s Status) Error() string { return s.String() }
 
-// IsUnavailable tells a request that is right in itself but not available here (not in this build, on this device, in this
-// version) from a mistake: on true, fall back to something else.
+// IsUnavailable tells a request that is right in itself but not available here (not in this build, on this device, in
+// this version) from a mistake: on true, fall back to something else.
 func IsUnavailable(err error) bool {
 	var status Status
 	return errors.As(err, &status) && status/100 == 2

@@ -1,4 +1,5 @@
-// Golden cases: the same calls for every language, with what the float64 reference says. Finds fields that are passed wrongly.
+// Golden cases: the same calls for every language, with what the float64 reference says. Finds fields that are passed
+// wrongly.
 package vkv
 
 import (
@@ -62,8 +63,8 @@ func TestGoldenRunnerRefusesWhatItDoesNotKnow(t *testing.T) {
 	if _, err := parseGolden(strings.NewReader(good)); err != nil {
 		t.Error(err)
 	}
-	for _, line := range []string{"opp convert_fp8", "status", "status ok", "tensor dst f32 1 - xy", "tensor dst f33 1 - 00",
-		"expect dst about 00", "report", "case b"} {
+	for _, line := range []string{"opp convert_fp8", "status", "status ok", "tensor dst f32 1 - xy",
+		"tensor dst f33 1 - 00", "expect dst about 00", "report", "case b"} {
 		if _, err := parseGolden(strings.NewReader(strings.Replace(good, "end", line+"\nend", 1))); err == nil {
 			t.Errorf("%q is accepted", line)
 		}
@@ -219,7 +220,8 @@ func compareStorage(e goldenExpectation, tensors []goldenTensor, got []byte) err
 	return errors.New("no such tensor")
 }
 
-// compareNumbers takes the relative L2 distance of the finite ones; NaN and infinity must be the same at the same places.
+// compareNumbers takes the relative L2 distance of the finite ones; NaN and infinity must be the same at the same
+// places.
 func compareNumbers(got, want []float64, limit float64) error {
 	if len(got) != len(want) || len(want) == 0 {
 		return fmt.Errorf("%d elements, expected %d", len(got), len(want))

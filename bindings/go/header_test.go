@@ -33,7 +33,8 @@ var entries = map[string]func(t *testing.T, fields []string){
 }
 
 func TestEveryFieldOfTheHeaderArrives(t *testing.T) {
-	structs := regexp.MustCompile(`(?s)typedef struct vkv_(\w+)_params \{(.*?)\n\}`).FindAllStringSubmatch(header(t), -1)
+	pattern := regexp.MustCompile(`(?s)typedef struct vkv_(\w+)_params \{(.*?)\n\}`)
+	structs := pattern.FindAllStringSubmatch(header(t), -1)
 	if len(structs) != len(entries)+1 { // the context's
 		t.Errorf("the header has %d params structs, this test knows %d and the context's", len(structs), len(entries))
 	}
@@ -77,7 +78,8 @@ func TestEveryFunctionIsAMethod(t *testing.T) {
 	}
 }
 
-// entry gives each field of P a value of its own and looks for it in C's struct, whose fields are named as in the header.
+// entry gives each field of P a value of its own and looks for it in C's struct, whose fields are named as in the
+// header.
 func entry[P, C any](toC func(*P) C) func(t *testing.T, fields []string) {
 	return func(t *testing.T, fields []string) {
 		var params P
@@ -89,7 +91,8 @@ func entry[P, C any](toC func(*P) C) func(t *testing.T, fields []string) {
 		}
 		made := reflect.ValueOf(toC(&params))
 		if made.NumField() != len(fields) {
-			t.Errorf("cgo sees %d fields, this header has %d: is there another header, or an old build cache?", made.NumField(), len(fields))
+			t.Errorf("cgo sees %d fields, this header has %d: is there another header, or an old build cache?",
+				made.NumField(), len(fields))
 		}
 		for i, name := range fields {
 			arrived := made.FieldByName(name)

@@ -5,128 +5,168 @@ package vkv
 /*
 #include <vkv.h>
 
-// Params come by value: the struct is on the stack, and cgo sees every pointer in it as an argument of its own.
-static vkv_status run_paged_attention(const vkv_context* ctx, vkv_paged_attention_params params, uintptr_t stream) {
+// Params come by value, on the stack: cgo checks and keeps their pointers like arguments.
+static vkv_status run_paged_attention(
+    const vkv_context* ctx, vkv_paged_attention_params params, uintptr_t stream) {
   return vkv_paged_attention(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_paged_attention(const vkv_context* ctx, vkv_paged_attention_params params) {
+static vkv_status supported_paged_attention(
+    const vkv_context* ctx, vkv_paged_attention_params params) {
   return vkv_paged_attention_supported(ctx, &params);
 }
-static vkv_status workspace_size_paged_attention(const vkv_context* ctx, vkv_paged_attention_params params, size_t* bytes) {
+static vkv_status workspace_size_paged_attention(
+    const vkv_context* ctx, vkv_paged_attention_params params, size_t* bytes) {
   return vkv_paged_attention_workspace_size(ctx, &params, bytes);
 }
-static vkv_status run_paged_attention_v1(const vkv_context* ctx, vkv_paged_attention_v1_params params, uintptr_t stream) {
+static vkv_status run_paged_attention_v1(
+    const vkv_context* ctx, vkv_paged_attention_v1_params params, uintptr_t stream) {
   return vkv_paged_attention_v1(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_paged_attention_v1(const vkv_context* ctx, vkv_paged_attention_v1_params params) {
+static vkv_status supported_paged_attention_v1(
+    const vkv_context* ctx, vkv_paged_attention_v1_params params) {
   return vkv_paged_attention_v1_supported(ctx, &params);
 }
-static vkv_status workspace_size_paged_attention_v1(const vkv_context* ctx, vkv_paged_attention_v1_params params, size_t* bytes) {
+static vkv_status workspace_size_paged_attention_v1(
+    const vkv_context* ctx, vkv_paged_attention_v1_params params, size_t* bytes) {
   return vkv_paged_attention_v1_workspace_size(ctx, &params, bytes);
 }
-static vkv_status run_paged_attention_v2(const vkv_context* ctx, vkv_paged_attention_v2_params params, uintptr_t stream) {
+static vkv_status run_paged_attention_v2(
+    const vkv_context* ctx, vkv_paged_attention_v2_params params, uintptr_t stream) {
   return vkv_paged_attention_v2(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_paged_attention_v2(const vkv_context* ctx, vkv_paged_attention_v2_params params) {
+static vkv_status supported_paged_attention_v2(
+    const vkv_context* ctx, vkv_paged_attention_v2_params params) {
   return vkv_paged_attention_v2_supported(ctx, &params);
 }
-static vkv_status workspace_size_paged_attention_v2(const vkv_context* ctx, vkv_paged_attention_v2_params params, size_t* bytes) {
+static vkv_status workspace_size_paged_attention_v2(
+    const vkv_context* ctx, vkv_paged_attention_v2_params params, size_t* bytes) {
   return vkv_paged_attention_v2_workspace_size(ctx, &params, bytes);
 }
-static vkv_status run_merge_attn_states(const vkv_context* ctx, vkv_merge_attn_states_params params, uintptr_t stream) {
+static vkv_status run_merge_attn_states(
+    const vkv_context* ctx, vkv_merge_attn_states_params params, uintptr_t stream) {
   return vkv_merge_attn_states(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_merge_attn_states(const vkv_context* ctx, vkv_merge_attn_states_params params) {
+static vkv_status supported_merge_attn_states(
+    const vkv_context* ctx, vkv_merge_attn_states_params params) {
   return vkv_merge_attn_states_supported(ctx, &params);
 }
-static vkv_status run_reshape_and_cache(const vkv_context* ctx, vkv_reshape_and_cache_params params, uintptr_t stream) {
+static vkv_status run_reshape_and_cache(
+    const vkv_context* ctx, vkv_reshape_and_cache_params params, uintptr_t stream) {
   return vkv_reshape_and_cache(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_reshape_and_cache(const vkv_context* ctx, vkv_reshape_and_cache_params params) {
+static vkv_status supported_reshape_and_cache(
+    const vkv_context* ctx, vkv_reshape_and_cache_params params) {
   return vkv_reshape_and_cache_supported(ctx, &params);
 }
-static vkv_status run_reshape_and_cache_flash(const vkv_context* ctx, vkv_reshape_and_cache_flash_params params, uintptr_t stream) {
+static vkv_status run_reshape_and_cache_flash(
+    const vkv_context* ctx, vkv_reshape_and_cache_flash_params params, uintptr_t stream) {
   return vkv_reshape_and_cache_flash(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_reshape_and_cache_flash(const vkv_context* ctx, vkv_reshape_and_cache_flash_params params) {
+static vkv_status supported_reshape_and_cache_flash(
+    const vkv_context* ctx, vkv_reshape_and_cache_flash_params params) {
   return vkv_reshape_and_cache_flash_supported(ctx, &params);
 }
-static vkv_status run_concat_and_cache_mla(const vkv_context* ctx, vkv_concat_and_cache_mla_params params, uintptr_t stream) {
+static vkv_status run_concat_and_cache_mla(
+    const vkv_context* ctx, vkv_concat_and_cache_mla_params params, uintptr_t stream) {
   return vkv_concat_and_cache_mla(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_concat_and_cache_mla(const vkv_context* ctx, vkv_concat_and_cache_mla_params params) {
+static vkv_status supported_concat_and_cache_mla(
+    const vkv_context* ctx, vkv_concat_and_cache_mla_params params) {
   return vkv_concat_and_cache_mla_supported(ctx, &params);
 }
-static vkv_status run_concat_and_cache_mla_rope_fused(const vkv_context* ctx, vkv_concat_and_cache_mla_rope_fused_params params, uintptr_t stream) {
+static vkv_status run_concat_and_cache_mla_rope_fused(
+    const vkv_context* ctx, vkv_concat_and_cache_mla_rope_fused_params params, uintptr_t stream) {
   return vkv_concat_and_cache_mla_rope_fused(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_concat_and_cache_mla_rope_fused(const vkv_context* ctx, vkv_concat_and_cache_mla_rope_fused_params params) {
+static vkv_status supported_concat_and_cache_mla_rope_fused(
+    const vkv_context* ctx, vkv_concat_and_cache_mla_rope_fused_params params) {
   return vkv_concat_and_cache_mla_rope_fused_supported(ctx, &params);
 }
-static vkv_status run_convert_fp8(const vkv_context* ctx, vkv_convert_fp8_params params, uintptr_t stream) {
+static vkv_status run_convert_fp8(
+    const vkv_context* ctx, vkv_convert_fp8_params params, uintptr_t stream) {
   return vkv_convert_fp8(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_convert_fp8(const vkv_context* ctx, vkv_convert_fp8_params params) {
+static vkv_status supported_convert_fp8(
+    const vkv_context* ctx, vkv_convert_fp8_params params) {
   return vkv_convert_fp8_supported(ctx, &params);
 }
-static vkv_status run_gather_and_maybe_dequant_cache(const vkv_context* ctx, vkv_gather_and_maybe_dequant_cache_params params, uintptr_t stream) {
+static vkv_status run_gather_and_maybe_dequant_cache(
+    const vkv_context* ctx, vkv_gather_and_maybe_dequant_cache_params params, uintptr_t stream) {
   return vkv_gather_and_maybe_dequant_cache(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_gather_and_maybe_dequant_cache(const vkv_context* ctx, vkv_gather_and_maybe_dequant_cache_params params) {
+static vkv_status supported_gather_and_maybe_dequant_cache(
+    const vkv_context* ctx, vkv_gather_and_maybe_dequant_cache_params params) {
   return vkv_gather_and_maybe_dequant_cache_supported(ctx, &params);
 }
-static vkv_status run_cp_gather_cache(const vkv_context* ctx, vkv_cp_gather_cache_params params, uintptr_t stream) {
+static vkv_status run_cp_gather_cache(
+    const vkv_context* ctx, vkv_cp_gather_cache_params params, uintptr_t stream) {
   return vkv_cp_gather_cache(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_cp_gather_cache(const vkv_context* ctx, vkv_cp_gather_cache_params params) {
+static vkv_status supported_cp_gather_cache(
+    const vkv_context* ctx, vkv_cp_gather_cache_params params) {
   return vkv_cp_gather_cache_supported(ctx, &params);
 }
-static vkv_status run_cp_gather_and_upconvert_fp8_kv_cache(const vkv_context* ctx, vkv_cp_gather_and_upconvert_fp8_kv_cache_params params, uintptr_t stream) {
+static vkv_status run_cp_gather_and_upconvert_fp8_kv_cache(
+    const vkv_context* ctx, vkv_cp_gather_and_upconvert_fp8_kv_cache_params params, uintptr_t stream) {
   return vkv_cp_gather_and_upconvert_fp8_kv_cache(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_cp_gather_and_upconvert_fp8_kv_cache(const vkv_context* ctx, vkv_cp_gather_and_upconvert_fp8_kv_cache_params params) {
+static vkv_status supported_cp_gather_and_upconvert_fp8_kv_cache(
+    const vkv_context* ctx, vkv_cp_gather_and_upconvert_fp8_kv_cache_params params) {
   return vkv_cp_gather_and_upconvert_fp8_kv_cache_supported(ctx, &params);
 }
-static vkv_status run_indexer_k_quant_and_cache(const vkv_context* ctx, vkv_indexer_k_quant_and_cache_params params, uintptr_t stream) {
+static vkv_status run_indexer_k_quant_and_cache(
+    const vkv_context* ctx, vkv_indexer_k_quant_and_cache_params params, uintptr_t stream) {
   return vkv_indexer_k_quant_and_cache(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_indexer_k_quant_and_cache(const vkv_context* ctx, vkv_indexer_k_quant_and_cache_params params) {
+static vkv_status supported_indexer_k_quant_and_cache(
+    const vkv_context* ctx, vkv_indexer_k_quant_and_cache_params params) {
   return vkv_indexer_k_quant_and_cache_supported(ctx, &params);
 }
-static vkv_status run_cp_gather_indexer_k_quant_cache(const vkv_context* ctx, vkv_cp_gather_indexer_k_quant_cache_params params, uintptr_t stream) {
+static vkv_status run_cp_gather_indexer_k_quant_cache(
+    const vkv_context* ctx, vkv_cp_gather_indexer_k_quant_cache_params params, uintptr_t stream) {
   return vkv_cp_gather_indexer_k_quant_cache(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_cp_gather_indexer_k_quant_cache(const vkv_context* ctx, vkv_cp_gather_indexer_k_quant_cache_params params) {
+static vkv_status supported_cp_gather_indexer_k_quant_cache(
+    const vkv_context* ctx, vkv_cp_gather_indexer_k_quant_cache_params params) {
   return vkv_cp_gather_indexer_k_quant_cache_supported(ctx, &params);
 }
-static vkv_status run_concat_mla_q(const vkv_context* ctx, vkv_concat_mla_q_params params, uintptr_t stream) {
+static vkv_status run_concat_mla_q(
+    const vkv_context* ctx, vkv_concat_mla_q_params params, uintptr_t stream) {
   return vkv_concat_mla_q(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_concat_mla_q(const vkv_context* ctx, vkv_concat_mla_q_params params) {
+static vkv_status supported_concat_mla_q(
+    const vkv_context* ctx, vkv_concat_mla_q_params params) {
   return vkv_concat_mla_q_supported(ctx, &params);
 }
-static vkv_status run_swap_blocks(const vkv_context* ctx, vkv_swap_blocks_params params, uintptr_t stream) {
+static vkv_status run_swap_blocks(
+    const vkv_context* ctx, vkv_swap_blocks_params params, uintptr_t stream) {
   return vkv_swap_blocks(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_swap_blocks(const vkv_context* ctx, vkv_swap_blocks_params params) {
+static vkv_status supported_swap_blocks(
+    const vkv_context* ctx, vkv_swap_blocks_params params) {
   return vkv_swap_blocks_supported(ctx, &params);
 }
-static vkv_status run_swap_blocks_batch(const vkv_context* ctx, vkv_swap_blocks_batch_params params, uintptr_t stream) {
+static vkv_status run_swap_blocks_batch(
+    const vkv_context* ctx, vkv_swap_blocks_batch_params params, uintptr_t stream) {
   return vkv_swap_blocks_batch(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_swap_blocks_batch(const vkv_context* ctx, vkv_swap_blocks_batch_params params) {
+static vkv_status supported_swap_blocks_batch(
+    const vkv_context* ctx, vkv_swap_blocks_batch_params params) {
   return vkv_swap_blocks_batch_supported(ctx, &params);
 }
-static vkv_status run_copy_blocks(const vkv_context* ctx, vkv_copy_blocks_params params, uintptr_t stream) {
+static vkv_status run_copy_blocks(
+    const vkv_context* ctx, vkv_copy_blocks_params params, uintptr_t stream) {
   return vkv_copy_blocks(ctx, &params, (vkv_stream)stream);
 }
-static vkv_status supported_copy_blocks(const vkv_context* ctx, vkv_copy_blocks_params params) {
+static vkv_status supported_copy_blocks(
+    const vkv_context* ctx, vkv_copy_blocks_params params) {
   return vkv_copy_blocks_supported(ctx, &params);
 }
 */
 import "C"
 
-// PagedAttentionParams are the arguments of [Context.PagedAttention]. Zero is the default, or absent, in every field.
+// PagedAttentionParams are the arguments of [Context.PagedAttention].
+// Zero is the default, or absent, in every field.
 type PagedAttentionParams struct {
 	// no flags yet
 	Flags uint32
@@ -289,27 +329,32 @@ func (c *Context) PagedAttention(p *PagedAttentionParams, stream Stream) error {
 	})
 }
 
-// PagedAttentionSupported is nil if PagedAttention would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// PagedAttentionSupported is nil if PagedAttention would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) PagedAttentionSupported(p *PagedAttentionParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_paged_attention(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_paged_attention(ctx, p.c())
+	})
 }
 
-// PagedAttentionWorkspaceSize is the number of bytes of workspace that PagedAttention needs for these shapes and bounds. It looks at
-// no data.
+// PagedAttentionWorkspaceSize is the number of bytes of workspace that
+// PagedAttention needs for these shapes and bounds. It looks at no data.
 func (c *Context) PagedAttentionWorkspaceSize(p *PagedAttentionParams) (uint64, error) {
 	if err := p.check(); err != nil {
 		return 0, err
 	}
 	var bytes C.size_t
-	err := c.call(func(ctx *C.vkv_context) C.vkv_status { return C.workspace_size_paged_attention(ctx, p.c(), &bytes) })
+	err := c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.workspace_size_paged_attention(ctx, p.c(), &bytes)
+	})
 	return uint64(bytes), err
 }
 
-// PagedAttentionV1Params are the arguments of [Context.PagedAttentionV1]. Zero is the default, or absent, in every field.
+// PagedAttentionV1Params are the arguments of [Context.PagedAttentionV1].
+// Zero is the default, or absent, in every field.
 type PagedAttentionV1Params struct {
 	// no flags yet
 	Flags uint32
@@ -407,27 +452,32 @@ func (c *Context) PagedAttentionV1(p *PagedAttentionV1Params, stream Stream) err
 	})
 }
 
-// PagedAttentionV1Supported is nil if PagedAttentionV1 would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// PagedAttentionV1Supported is nil if PagedAttentionV1 would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) PagedAttentionV1Supported(p *PagedAttentionV1Params) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_paged_attention_v1(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_paged_attention_v1(ctx, p.c())
+	})
 }
 
-// PagedAttentionV1WorkspaceSize is the number of bytes of workspace that PagedAttentionV1 needs for these shapes and bounds. It looks at
-// no data.
+// PagedAttentionV1WorkspaceSize is the number of bytes of workspace that
+// PagedAttentionV1 needs for these shapes and bounds. It looks at no data.
 func (c *Context) PagedAttentionV1WorkspaceSize(p *PagedAttentionV1Params) (uint64, error) {
 	if err := p.check(); err != nil {
 		return 0, err
 	}
 	var bytes C.size_t
-	err := c.call(func(ctx *C.vkv_context) C.vkv_status { return C.workspace_size_paged_attention_v1(ctx, p.c(), &bytes) })
+	err := c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.workspace_size_paged_attention_v1(ctx, p.c(), &bytes)
+	})
 	return uint64(bytes), err
 }
 
-// PagedAttentionV2Params are the arguments of [Context.PagedAttentionV2]. Zero is the default, or absent, in every field.
+// PagedAttentionV2Params are the arguments of [Context.PagedAttentionV2].
+// Zero is the default, or absent, in every field.
 type PagedAttentionV2Params struct {
 	// no flags yet
 	Flags uint32
@@ -524,27 +574,32 @@ func (c *Context) PagedAttentionV2(p *PagedAttentionV2Params, stream Stream) err
 	})
 }
 
-// PagedAttentionV2Supported is nil if PagedAttentionV2 would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// PagedAttentionV2Supported is nil if PagedAttentionV2 would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) PagedAttentionV2Supported(p *PagedAttentionV2Params) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_paged_attention_v2(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_paged_attention_v2(ctx, p.c())
+	})
 }
 
-// PagedAttentionV2WorkspaceSize is the number of bytes of workspace that PagedAttentionV2 needs for these shapes and bounds. It looks at
-// no data.
+// PagedAttentionV2WorkspaceSize is the number of bytes of workspace that
+// PagedAttentionV2 needs for these shapes and bounds. It looks at no data.
 func (c *Context) PagedAttentionV2WorkspaceSize(p *PagedAttentionV2Params) (uint64, error) {
 	if err := p.check(); err != nil {
 		return 0, err
 	}
 	var bytes C.size_t
-	err := c.call(func(ctx *C.vkv_context) C.vkv_status { return C.workspace_size_paged_attention_v2(ctx, p.c(), &bytes) })
+	err := c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.workspace_size_paged_attention_v2(ctx, p.c(), &bytes)
+	})
 	return uint64(bytes), err
 }
 
-// MergeAttnStatesParams are the arguments of [Context.MergeAttnStates]. Zero is the default, or absent, in every field.
+// MergeAttnStatesParams are the arguments of [Context.MergeAttnStates].
+// Zero is the default, or absent, in every field.
 type MergeAttnStatesParams struct {
 	// no flags yet
 	Flags uint32
@@ -617,16 +672,19 @@ func (c *Context) MergeAttnStates(p *MergeAttnStatesParams, stream Stream) error
 	})
 }
 
-// MergeAttnStatesSupported is nil if MergeAttnStates would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// MergeAttnStatesSupported is nil if MergeAttnStates would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) MergeAttnStatesSupported(p *MergeAttnStatesParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_merge_attn_states(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_merge_attn_states(ctx, p.c())
+	})
 }
 
-// ReshapeAndCacheParams are the arguments of [Context.ReshapeAndCache]. Zero is the default, or absent, in every field.
+// ReshapeAndCacheParams are the arguments of [Context.ReshapeAndCache].
+// Zero is the default, or absent, in every field.
 type ReshapeAndCacheParams struct {
 	// no flags yet
 	Flags uint32
@@ -693,16 +751,19 @@ func (c *Context) ReshapeAndCache(p *ReshapeAndCacheParams, stream Stream) error
 	})
 }
 
-// ReshapeAndCacheSupported is nil if ReshapeAndCache would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// ReshapeAndCacheSupported is nil if ReshapeAndCache would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) ReshapeAndCacheSupported(p *ReshapeAndCacheParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_reshape_and_cache(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_reshape_and_cache(ctx, p.c())
+	})
 }
 
-// ReshapeAndCacheFlashParams are the arguments of [Context.ReshapeAndCacheFlash]. Zero is the default, or absent, in every field.
+// ReshapeAndCacheFlashParams are the arguments of [Context.ReshapeAndCacheFlash].
+// Zero is the default, or absent, in every field.
 type ReshapeAndCacheFlashParams struct {
 	// no flags yet
 	Flags uint32
@@ -782,16 +843,19 @@ func (c *Context) ReshapeAndCacheFlash(p *ReshapeAndCacheFlashParams, stream Str
 	})
 }
 
-// ReshapeAndCacheFlashSupported is nil if ReshapeAndCacheFlash would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// ReshapeAndCacheFlashSupported is nil if ReshapeAndCacheFlash would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) ReshapeAndCacheFlashSupported(p *ReshapeAndCacheFlashParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_reshape_and_cache_flash(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_reshape_and_cache_flash(ctx, p.c())
+	})
 }
 
-// ConcatAndCacheMLAParams are the arguments of [Context.ConcatAndCacheMLA]. Zero is the default, or absent, in every field.
+// ConcatAndCacheMLAParams are the arguments of [Context.ConcatAndCacheMLA].
+// Zero is the default, or absent, in every field.
 type ConcatAndCacheMLAParams struct {
 	// no flags yet
 	Flags uint32
@@ -856,16 +920,19 @@ func (c *Context) ConcatAndCacheMLA(p *ConcatAndCacheMLAParams, stream Stream) e
 	})
 }
 
-// ConcatAndCacheMLASupported is nil if ConcatAndCacheMLA would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// ConcatAndCacheMLASupported is nil if ConcatAndCacheMLA would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) ConcatAndCacheMLASupported(p *ConcatAndCacheMLAParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_concat_and_cache_mla(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_concat_and_cache_mla(ctx, p.c())
+	})
 }
 
-// ConcatAndCacheMLARopeFusedParams are the arguments of [Context.ConcatAndCacheMLARopeFused]. Zero is the default, or absent, in every field.
+// ConcatAndCacheMLARopeFusedParams are the arguments of [Context.ConcatAndCacheMLARopeFused].
+// Zero is the default, or absent, in every field.
 type ConcatAndCacheMLARopeFusedParams struct {
 	// no flags yet
 	Flags uint32
@@ -938,16 +1005,19 @@ func (c *Context) ConcatAndCacheMLARopeFused(p *ConcatAndCacheMLARopeFusedParams
 	})
 }
 
-// ConcatAndCacheMLARopeFusedSupported is nil if ConcatAndCacheMLARopeFused would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// ConcatAndCacheMLARopeFusedSupported is nil if ConcatAndCacheMLARopeFused would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) ConcatAndCacheMLARopeFusedSupported(p *ConcatAndCacheMLARopeFusedParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_concat_and_cache_mla_rope_fused(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_concat_and_cache_mla_rope_fused(ctx, p.c())
+	})
 }
 
-// ConvertFP8Params are the arguments of [Context.ConvertFP8]. Zero is the default, or absent, in every field.
+// ConvertFP8Params are the arguments of [Context.ConvertFP8].
+// Zero is the default, or absent, in every field.
 type ConvertFP8Params struct {
 	// no flags yet
 	Flags uint32
@@ -990,16 +1060,19 @@ func (c *Context) ConvertFP8(p *ConvertFP8Params, stream Stream) error {
 	})
 }
 
-// ConvertFP8Supported is nil if ConvertFP8 would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// ConvertFP8Supported is nil if ConvertFP8 would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) ConvertFP8Supported(p *ConvertFP8Params) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_convert_fp8(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_convert_fp8(ctx, p.c())
+	})
 }
 
-// GatherAndMaybeDequantCacheParams are the arguments of [Context.GatherAndMaybeDequantCache]. Zero is the default, or absent, in every field.
+// GatherAndMaybeDequantCacheParams are the arguments of [Context.GatherAndMaybeDequantCache].
+// Zero is the default, or absent, in every field.
 type GatherAndMaybeDequantCacheParams struct {
 	// no flags yet
 	Flags uint32
@@ -1065,16 +1138,19 @@ func (c *Context) GatherAndMaybeDequantCache(p *GatherAndMaybeDequantCacheParams
 	})
 }
 
-// GatherAndMaybeDequantCacheSupported is nil if GatherAndMaybeDequantCache would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// GatherAndMaybeDequantCacheSupported is nil if GatherAndMaybeDequantCache would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) GatherAndMaybeDequantCacheSupported(p *GatherAndMaybeDequantCacheParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_gather_and_maybe_dequant_cache(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_gather_and_maybe_dequant_cache(ctx, p.c())
+	})
 }
 
-// CPGatherCacheParams are the arguments of [Context.CPGatherCache]. Zero is the default, or absent, in every field.
+// CPGatherCacheParams are the arguments of [Context.CPGatherCache].
+// Zero is the default, or absent, in every field.
 type CPGatherCacheParams struct {
 	// no flags yet
 	Flags uint32
@@ -1127,16 +1203,19 @@ func (c *Context) CPGatherCache(p *CPGatherCacheParams, stream Stream) error {
 	})
 }
 
-// CPGatherCacheSupported is nil if CPGatherCache would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// CPGatherCacheSupported is nil if CPGatherCache would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) CPGatherCacheSupported(p *CPGatherCacheParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_cp_gather_cache(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_cp_gather_cache(ctx, p.c())
+	})
 }
 
-// CPGatherAndUpconvertFP8KVCacheParams are the arguments of [Context.CPGatherAndUpconvertFP8KVCache]. Zero is the default, or absent, in every field.
+// CPGatherAndUpconvertFP8KVCacheParams are the arguments of [Context.CPGatherAndUpconvertFP8KVCache].
+// Zero is the default, or absent, in every field.
 type CPGatherAndUpconvertFP8KVCacheParams struct {
 	// no flags yet
 	Flags uint32
@@ -1191,8 +1270,8 @@ func (c *Context) CPGatherAndUpconvertFP8KVCache(p *CPGatherAndUpconvertFP8KVCac
 	})
 }
 
-// CPGatherAndUpconvertFP8KVCacheSupported is nil if CPGatherAndUpconvertFP8KVCache would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// CPGatherAndUpconvertFP8KVCacheSupported is nil if CPGatherAndUpconvertFP8KVCache would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) CPGatherAndUpconvertFP8KVCacheSupported(p *CPGatherAndUpconvertFP8KVCacheParams) error {
 	if err := p.check(); err != nil {
 		return err
@@ -1202,7 +1281,8 @@ func (c *Context) CPGatherAndUpconvertFP8KVCacheSupported(p *CPGatherAndUpconver
 	})
 }
 
-// IndexerKQuantAndCacheParams are the arguments of [Context.IndexerKQuantAndCache]. Zero is the default, or absent, in every field.
+// IndexerKQuantAndCacheParams are the arguments of [Context.IndexerKQuantAndCache].
+// Zero is the default, or absent, in every field.
 type IndexerKQuantAndCacheParams struct {
 	// no flags yet
 	Flags uint32
@@ -1257,16 +1337,19 @@ func (c *Context) IndexerKQuantAndCache(p *IndexerKQuantAndCacheParams, stream S
 	})
 }
 
-// IndexerKQuantAndCacheSupported is nil if IndexerKQuantAndCache would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// IndexerKQuantAndCacheSupported is nil if IndexerKQuantAndCache would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) IndexerKQuantAndCacheSupported(p *IndexerKQuantAndCacheParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_indexer_k_quant_and_cache(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_indexer_k_quant_and_cache(ctx, p.c())
+	})
 }
 
-// CPGatherIndexerKQuantCacheParams are the arguments of [Context.CPGatherIndexerKQuantCache]. Zero is the default, or absent, in every field.
+// CPGatherIndexerKQuantCacheParams are the arguments of [Context.CPGatherIndexerKQuantCache].
+// Zero is the default, or absent, in every field.
 type CPGatherIndexerKQuantCacheParams struct {
 	// no flags yet
 	Flags uint32
@@ -1318,16 +1401,19 @@ func (c *Context) CPGatherIndexerKQuantCache(p *CPGatherIndexerKQuantCacheParams
 	})
 }
 
-// CPGatherIndexerKQuantCacheSupported is nil if CPGatherIndexerKQuantCache would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// CPGatherIndexerKQuantCacheSupported is nil if CPGatherIndexerKQuantCache would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) CPGatherIndexerKQuantCacheSupported(p *CPGatherIndexerKQuantCacheParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_cp_gather_indexer_k_quant_cache(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_cp_gather_indexer_k_quant_cache(ctx, p.c())
+	})
 }
 
-// ConcatMLAQParams are the arguments of [Context.ConcatMLAQ]. Zero is the default, or absent, in every field.
+// ConcatMLAQParams are the arguments of [Context.ConcatMLAQ].
+// Zero is the default, or absent, in every field.
 type ConcatMLAQParams struct {
 	// no flags yet
 	Flags uint32
@@ -1371,16 +1457,19 @@ func (c *Context) ConcatMLAQ(p *ConcatMLAQParams, stream Stream) error {
 	})
 }
 
-// ConcatMLAQSupported is nil if ConcatMLAQ would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// ConcatMLAQSupported is nil if ConcatMLAQ would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) ConcatMLAQSupported(p *ConcatMLAQParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_concat_mla_q(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_concat_mla_q(ctx, p.c())
+	})
 }
 
-// SwapBlocksParams are the arguments of [Context.SwapBlocks]. Zero is the default, or absent, in every field.
+// SwapBlocksParams are the arguments of [Context.SwapBlocks].
+// Zero is the default, or absent, in every field.
 type SwapBlocksParams struct {
 	// no flags yet
 	Flags uint32
@@ -1432,16 +1521,19 @@ func (c *Context) SwapBlocks(p *SwapBlocksParams, stream Stream) error {
 	})
 }
 
-// SwapBlocksSupported is nil if SwapBlocks would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// SwapBlocksSupported is nil if SwapBlocks would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) SwapBlocksSupported(p *SwapBlocksParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_swap_blocks(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_swap_blocks(ctx, p.c())
+	})
 }
 
-// SwapBlocksBatchParams are the arguments of [Context.SwapBlocksBatch]. Zero is the default, or absent, in every field.
+// SwapBlocksBatchParams are the arguments of [Context.SwapBlocksBatch].
+// Zero is the default, or absent, in every field.
 type SwapBlocksBatchParams struct {
 	// SwapSourceOrderAny
 	Flags uint32
@@ -1490,16 +1582,19 @@ func (c *Context) SwapBlocksBatch(p *SwapBlocksBatchParams, stream Stream) error
 	})
 }
 
-// SwapBlocksBatchSupported is nil if SwapBlocksBatch would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// SwapBlocksBatchSupported is nil if SwapBlocksBatch would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) SwapBlocksBatchSupported(p *SwapBlocksBatchParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_swap_blocks_batch(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_swap_blocks_batch(ctx, p.c())
+	})
 }
 
-// CopyBlocksParams are the arguments of [Context.CopyBlocks]. Zero is the default, or absent, in every field.
+// CopyBlocksParams are the arguments of [Context.CopyBlocks].
+// Zero is the default, or absent, in every field.
 type CopyBlocksParams struct {
 	// no flags yet
 	Flags uint32
@@ -1556,11 +1651,13 @@ func (c *Context) CopyBlocks(p *CopyBlocksParams, stream Stream) error {
 	})
 }
 
-// CopyBlocksSupported is nil if CopyBlocks would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// CopyBlocksSupported is nil if CopyBlocks would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) CopyBlocksSupported(p *CopyBlocksParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_copy_blocks(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_copy_blocks(ctx, p.c())
+	})
 }

@@ -3,8 +3,8 @@ package vkv
 // #include <vkv.h>
 import "C"
 
-// DeviceReport tells of numbers in device memory (slots, block ids, lengths, ...) that were out of range. They touched no
-// memory and counted as absent.
+// DeviceReport tells of numbers in device memory (slots, block ids, lengths, ...) that were out of range. They
+// touched no memory and counted as absent.
 type DeviceReport struct {
 	Count   uint64     // events since the last read; 0 = none, and the other fields are then zero
 	Op      Op         // the rest is about the first event
@@ -28,8 +28,8 @@ func (r DeviceReport) Err() error {
 	return &DeviceError{r}
 }
 
-// ReadDeviceReport reads and clears the context's report. It does not synchronise: what CUDA work that is still running
-// will find is not in it yet.
+// ReadDeviceReport reads and clears the context's report. It does not synchronise: what CUDA work that is still
+// running will find is not in it yet.
 func (c *Context) ReadDeviceReport() (DeviceReport, error) {
 	report := C.vkv_device_report{struct_size: C.sizeof_vkv_device_report}
 	err := c.call(func(ctx *C.vkv_context) C.vkv_status { return C.vkv_context_read_device_report(ctx, &report) })

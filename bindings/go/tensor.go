@@ -13,9 +13,9 @@ import (
 // MaxDims is the largest rank of a Tensor.
 const MaxDims = C.VKV_MAX_DIMS
 
-// Tensor is a view of memory that the caller owns: a pointer, a dtype, a shape and strides. The zero value is an absent
-// tensor. Views are values: build them where they are used. A view that cannot be right (it does not fit its slice, say)
-// is refused by the operation that it is given to, with [ErrInvalidArgument]; see also [Tensor.Err].
+// Tensor is a view of memory that the caller owns: a pointer, a dtype, a shape and strides. The zero value is an
+// absent tensor. Views are values: build them where they are used. A view that cannot be right (it does not fit its
+// slice, say) is refused by the operation that it is given to, with [ErrInvalidArgument]; see also [Tensor.Err].
 type Tensor struct {
 	data    unsafe.Pointer
 	bounded bool // data is a slice of length elements
@@ -27,8 +27,8 @@ type Tensor struct {
 	problem string         // what was wrong with the constructor's arguments
 }
 
-// Of is a view of a slice of float32, int32, int64 or uint8, whose element type says the dtype. Without a shape it has one
-// dimension, the slice's length.
+// Of is a view of a slice of float32, int32, int64 or uint8, whose element type says the dtype. Without a shape it
+// has one dimension, the slice's length.
 func Of[T float32 | int32 | int64 | uint8](data []T, shape ...int) Tensor {
 	dtype := U8
 	switch any(data).(type) {
@@ -42,8 +42,8 @@ func Of[T float32 | int32 | int64 | uint8](data []T, shape ...int) Tensor {
 	return OfType(dtype, data, shape...)
 }
 
-// OfType is a view of a slice that stores elements of any dtype: BF16 and F16 in uint16, the byte-sized dtypes in uint8,
-// and every dtype in raw bytes. Without a shape it has one dimension, all elements of the slice.
+// OfType is a view of a slice that stores elements of any dtype: BF16 and F16 in uint16, the byte-sized dtypes in
+// uint8, and every dtype in raw bytes. Without a shape it has one dimension, all elements of the slice.
 func OfType[T float32 | int32 | int64 | uint8 | uint16](dtype DType, data []T, shape ...int) Tensor {
 	var zero T
 	held, size := int64(unsafe.Sizeof(zero)), dtype.Size()
@@ -64,9 +64,9 @@ func OfType[T float32 | int32 | int64 | uint8 | uint16](dtype DType, data []T, s
 	return t
 }
 
-// DevicePointer is a view of memory that Go does not own: device memory (CUDA), pinned or other C memory. The address may
-// be an unsafe.Pointer, a uintptr or a CUdeviceptr; nothing can check that the view fits what is there. Nil strides mean
-// row-major compact.
+// DevicePointer is a view of memory that Go does not own: device memory (CUDA), pinned or other C memory. The address
+// may be an unsafe.Pointer, a uintptr or a CUdeviceptr; nothing can check that the view fits what is there. Nil
+// strides mean row-major compact.
 func DevicePointer[P ~unsafe.Pointer | ~uintptr | ~uint64](address P, dtype DType, shape, strides []int) Tensor {
 	t := Tensor{dtype: dtype}
 	var ok bool
@@ -129,7 +129,8 @@ func (t Tensor) DType() DType { return t.dtype }
 // Shape is the extent of each dimension.
 func (t Tensor) Shape() []int { return dims(t.shape, t.ndim) }
 
-// Strides are the distances from one element to the next in each dimension, in elements; all zero means row-major compact.
+// Strides are the distances from one element to the next in each dimension, in elements; all zero means row-major
+// compact.
 func (t Tensor) Strides() []int { return dims(t.strides, t.ndim) }
 
 func dims(all [MaxDims]int64, n int) []int {

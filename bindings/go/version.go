@@ -3,7 +3,8 @@ package vkv
 // #include <vkv.h>
 import "C"
 
-// LibraryVersion is the version of the library at run time. The header that this package was compiled with may be older.
+// LibraryVersion is the version of the library at run time. The header that this package was compiled with may be
+// older.
 func LibraryVersion() (major, minor, patch int) {
 	v := int(C.vkv_version())
 	return v / 1000000, v / 1000 % 1000, v % 1000

@@ -1,5 +1,5 @@
-// Decode_step is one decode step of three sequences: their keys and values go into a paged cache, one query token each
-// attends to them, and the result is compared with a plain computation.
+// Decode_step is one decode step of three sequences: their keys and values go into a paged cache, one query token
+// each attends to them, and the result is compared with a plain computation.
 package main
 
 import (

@@ -25,7 +25,8 @@ func constants(h *header) string {
 		b.WriteString(")\n\n")
 	}
 	for _, f := range h.flags {
-		fmt.Fprintf(&b, "// %s: %s\nconst %[1]s uint32 = C.%[3]s\n\n", goText(f.name), strings.TrimSpace(f.comment), f.name)
+		fmt.Fprintf(&b, "// %s: %s\nconst %[1]s uint32 = C.%[3]s\n\n",
+			goText(f.name), strings.TrimSpace(f.comment), f.name)
 	}
 	return b.String()
 }
@@ -35,15 +36,17 @@ func operations(h *header) string {
 	var b strings.Builder
 	b.WriteString(preface)
 	b.WriteString("/*\n#include <vkv.h>\n\n")
-	b.WriteString("// Params come by value: the struct is on the stack, and cgo sees every pointer in it as an argument of its own.\n")
+	b.WriteString("// Params come by value, on the stack: cgo checks and keeps their pointers like arguments.\n")
 	for _, o := range h.ops {
-		fmt.Fprintf(&b, "static vkv_status run_%[1]s(const vkv_context* ctx, vkv_%[1]s_params params, uintptr_t stream) {\n"+
-			"  return vkv_%[1]s(ctx, &params, (vkv_stream)stream);\n}\n", o.name)
-		fmt.Fprintf(&b, "static vkv_status supported_%[1]s(const vkv_context* ctx, vkv_%[1]s_params params) {\n"+
-			"  return vkv_%[1]s_supported(ctx, &params);\n}\n", o.name)
+		wrapper := func(verb, suffix, parameter, argument string) {
+			fmt.Fprintf(&b, "static vkv_status %s_%[2]s(\n"+
+				"    const vkv_context* ctx, vkv_%[2]s_params params%[3]s) {\n"+
+				"  return vkv_%[2]s%[4]s(ctx, &params%[5]s);\n}\n", verb, o.name, parameter, suffix, argument)
+		}
+		wrapper("run", "", ", uintptr_t stream", ", (vkv_stream)stream")
+		wrapper("supported", "_supported", "", "")
 		if o.workspace {
-			fmt.Fprintf(&b, "static vkv_status workspace_size_%[1]s(const vkv_context* ctx, vkv_%[1]s_params params, size_t* bytes) {\n"+
-				"  return vkv_%[1]s_workspace_size(ctx, &params, bytes);\n}\n", o.name)
+			wrapper("workspace_size", "_workspace_size", ", size_t* bytes", ", bytes")
 		}
 	}
 	b.WriteString("*/\nimport \"C\"\n\n")
@@ -53,7 +56,8 @@ func operations(h *header) string {
 	return b.String()
 }
 
-// shown are the fields that callers set: reserved fields and the size tag are not, and a workspace is one field in Go.
+// shown are the fields that callers set: reserved fields and the size tag are not, and a workspace is one field in
+// Go.
 func shown(o op) []item {
 	var fields []item
 	for _, f := range o.fields {
@@ -66,11 +70,13 @@ func shown(o op) []item {
 
 // goTypes of fields; options come under their own types.
 var goTypes = map[string]string{
-	"vkv_tensor": "Tensor", "int32_t": "int32", "int64_t": "int64", "uint32_t": "uint32", "float": "float32", "double": "float64",
+	"vkv_tensor": "Tensor", "int32_t": "int32", "int64_t": "int64", "uint32_t": "uint32",
+	"float": "float32", "double": "float64",
 	"void*": "Workspace",
 }
 var optionTypes = map[string]string{
-	"cache_layout": "CacheLayout", "nvfp4_v_scales": "NVFP4Scales", "scale_rule": "ScaleRule", "rope_style": "RopeStyle",
+	"cache_layout": "CacheLayout", "nvfp4_v_scales": "NVFP4Scales", "scale_rule": "ScaleRule",
+	"rope_style": "RopeStyle",
 }
 
 func goType(f item) string {
@@ -86,7 +92,8 @@ func goType(f item) string {
 func paramsType(o op) string {
 	var b strings.Builder
 	name := goName(o.name)
-	fmt.Fprintf(&b, "// %sParams are the arguments of [Context.%[1]s]. Zero is the default, or absent, in every field.\n", name)
+	fmt.Fprintf(&b, "// %sParams are the arguments of [Context.%[1]s].\n"+
+		"// Zero is the default, or absent, in every field.\n", name)
 	fmt.Fprintf(&b, "type %sParams struct {\n", name)
 	for _, f := range shown(o) {
 		if f.comment != "" {
@@ -128,7 +135,8 @@ func methods(o op) string {
 	var b strings.Builder
 	name := goName(o.name)
 	run := retval.ReplaceAllString(strings.TrimSpace(o.run), "\n[$1]: ")
-	b.WriteString(comment(fmt.Sprintf("%s is vkv_%s.", name, o.name) + "\n\n" + goText(run+"\n\n"+o.manual)))
+	manual := goText(run + "\n\n" + strings.TrimSpace(o.manual))
+	b.WriteString(comment(fmt.Sprintf("%s is vkv_%s.\n\n%s", name, o.name, manual)))
 	fmt.Fprintf(&b, `func (c *Context) %[1]s(p *%[1]sParams, stream Stream) error {
 	if err := p.check(); err != nil {
 		return err
@@ -138,25 +146,29 @@ func methods(o op) string {
 	})
 }
 
-// %[1]sSupported is nil if %[1]s would take these shapes, dtypes and options here, else the error that it would
-// return. It looks at no data.
+// %[1]sSupported is nil if %[1]s would
+// take these shapes, dtypes and options here, else the error that it would return. It looks at no data.
 func (c *Context) %[1]sSupported(p *%[1]sParams) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return c.call(func(ctx *C.vkv_context) C.vkv_status { return C.supported_%[2]s(ctx, p.c()) })
+	return c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.supported_%[2]s(ctx, p.c())
+	})
 }
 
 `, name, o.name)
 	if o.workspace {
-		fmt.Fprintf(&b, `// %[1]sWorkspaceSize is the number of bytes of workspace that %[1]s needs for these shapes and bounds. It looks at
-// no data.
+		fmt.Fprintf(&b, `// %[1]sWorkspaceSize is the number of bytes of workspace that
+// %[1]s needs for these shapes and bounds. It looks at no data.
 func (c *Context) %[1]sWorkspaceSize(p *%[1]sParams) (uint64, error) {
 	if err := p.check(); err != nil {
 		return 0, err
 	}
 	var bytes C.size_t
-	err := c.call(func(ctx *C.vkv_context) C.vkv_status { return C.workspace_size_%[2]s(ctx, p.c(), &bytes) })
+	err := c.call(func(ctx *C.vkv_context) C.vkv_status {
+		return C.workspace_size_%[2]s(ctx, p.c(), &bytes)
+	})
 	return uint64(bytes), err
 }
 

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// header is what the generator reads out of vkv.h. The header is regular, and what does not look as expected is an error.
+// header is what the generator reads out of vkv.h. The header is regular, and what does not look as expected is an
+// error.
 type header struct {
 	enums []enum
 	flags []item
@@ -41,8 +42,10 @@ var kinds = []kind{
 	{"VKV_OP_", "Op", "Op", "Op is an operation in a DeviceReport."},
 	{"VKV_REPORT_", "ReportKind", "Report", "ReportKind says which number in device memory was out of range."},
 	{"VKV_CACHE_LAYOUT_", "CacheLayout", "CacheLayout", "CacheLayout is how key and value caches are shaped."},
-	{"VKV_NVFP4_SCALES_", "NVFP4Scales", "NVFP4Scales", "NVFP4Scales is the order of the V block scales in an NVFP4 cache."},
-	{"VKV_SCALE_RULE_", "ScaleRule", "ScaleRule", "ScaleRule is how a stored block scale follows from the block's largest magnitude."},
+	{"VKV_NVFP4_SCALES_", "NVFP4Scales", "NVFP4Scales",
+		"NVFP4Scales is the order of the V block scales in an NVFP4 cache."},
+	{"VKV_SCALE_RULE_", "ScaleRule", "ScaleRule",
+		"ScaleRule is how a stored block scale follows from the block's largest magnitude."},
 	{"VKV_ROPE_", "RopeStyle", "Rope", "RopeStyle is which elements are rotated together."},
 }
 
@@ -81,7 +84,8 @@ func parseHeader(text string) (*header, error) {
 		for _, section := range sectionPattern.FindAllStringSubmatch(text[:at[0]], -1) {
 			o.manual = inComment.ReplaceAllString(section[1], "")
 		}
-		run := regexp.MustCompile(`(?s)/\* ([^/]*)\*/\s*VKV_API vkv_status\s+vkv_` + o.name + `\(`).FindStringSubmatch(text)
+		function := regexp.MustCompile(`(?s)/\* ([^/]*)\*/\s*VKV_API vkv_status\s+vkv_` + o.name + `\(`)
+		run := function.FindStringSubmatch(text)
 		if run == nil {
 			return nil, fmt.Errorf("vkv_%s: no comment before the function", o.name)
 		}

@@ -1,5 +1,5 @@
-// Gen writes the part of the package that follows from vkv.h: constants.go and ops.go. Run by go generate in bindings/go;
-// with -check it writes nothing and fails if a file is not what it would write.
+// Gen writes the part of the package that follows from vkv.h: constants.go and ops.go. Run by go generate in
+// bindings/go; with -check it writes nothing and fails if a file is not what it would write.
 package main
 
 import (

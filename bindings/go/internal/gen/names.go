@@ -8,7 +8,8 @@ import (
 // initialisms are the words of the header that Go writes in a way of its own.
 var initialisms = map[string]string{
 	"kv": "KV", "mla": "MLA", "fp8": "FP8", "cp": "CP", "tp": "TP", "lse": "LSE", "pe": "PE", "ql": "QL", "ds": "DS",
-	"nvfp4": "NVFP4", "gptj": "GPTJ", "sms": "SMs", "cuda": "CUDA", "cpu": "CPU", "id": "ID", "e4m3": "E4M3", "e5m2": "E5M2", "bf16": "BF16",
+	"nvfp4": "NVFP4", "gptj": "GPTJ", "sms": "SMs", "cuda": "CUDA", "cpu": "CPU", "id": "ID",
+	"e4m3": "E4M3", "e5m2": "E5M2", "bf16": "BF16",
 }
 
 // goName is a header name in Go: key_cache is KeyCache, kv_indptr is KVIndptr.
@@ -50,7 +51,8 @@ func goText(text string) string {
 	})
 }
 
-// comment is text as lines of a Go comment, with formulas (what is indented) as gofmt puts them, set off by blank lines.
+// comment is text as lines of a Go comment, with formulas (what is indented) as gofmt puts them, set off by blank
+// lines.
 func comment(text string) string {
 	var b strings.Builder
 	formula := 0 // the indentation of the formula that the last line belongs to
