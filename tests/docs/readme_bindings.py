@@ -16,7 +16,7 @@ root, scratch, library = Path(root).resolve(), Path(scratch), Path(library).reso
 
 # Around the block: what it leaves out, and a line that prints the first number of the result. Values 1, 2 and 3 of three
 # tokens have the mean 2; the Rust and Go blocks only attend, so there all values are 2.
-PYTHON = """import numpy as np, vkv
+PYTHON = """import numpy as np
 keys, values = np.zeros((2, 3, 1, 64), np.float32)
 values += np.arange(1, 4, dtype=np.float32)[:, None, None]
 query, out = np.zeros((2, 1, 1, 64), np.float32)
@@ -25,8 +25,7 @@ slots, table, lengths = np.array([32, 33, 34]), np.array([[2]], np.int32), np.ar
 %s
 print(f"{out[0, 0, 0]:g}")
 """
-RUST = """use vkv::{Tensor, TensorMut};
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+RUST = """fn main() -> Result<(), Box<dyn std::error::Error>> {
 let (query, mut out, k_cache, v_cache) = (vec![0f32; 64], vec![0f32; 64], vec![0f32; 4096], vec![2f32; 4096]);
 let (table, lengths) = ([2i32], [3i32]);
 %s
