@@ -53,8 +53,8 @@ function(check_pkg_config tree libdir scratch)
 endfunction()
 
 function(check_dlopen tree libdir scratch)
-  run_step(${CC} -std=c99 -Wall -Wextra -Werror -I${tree}/include ${SOURCES}/dlopen_client.c -o ${scratch}/dlopen_client
-           -ldl)
+  run_step(${CC} -std=c99 -Wall -Wextra -Werror -I${tree}/include ${SOURCES}/../abi/dlopen_client.c
+           -o ${scratch}/dlopen_client -ldl)
   run_step(${scratch}/dlopen_client ${tree}/${libdir}/libvkv.so.${SOVERSION})
 endfunction()
 
