@@ -1,21 +1,10 @@
-# Installs the build into an empty folder; a C program is compiled with nothing but that folder, and runs.
-# Arguments: BUILD, PREFIX (emptied), SOURCES (this folder), LIBDIR, CC, SOVERSION.
+# Installs the build into an empty folder, moves this away, and uses it from there.
+# Arguments: BUILD, SCRATCH, LIBDIR, and those of tree.cmake.
 cmake_minimum_required(VERSION 3.22)
+include(${SOURCES}/tree.cmake)
 
-function(run_step)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
-  if(NOT result EQUAL 0)
-    message(FATAL_ERROR "${ARGN}: ${result}\n${text}")
-  endif()
-endfunction()
-
-file(REMOVE_RECURSE ${PREFIX})
-run_step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX})
-foreach(name include/vkv.h ${LIBDIR}/libvkv.so ${LIBDIR}/libvkv.so.${SOVERSION})
-  if(NOT EXISTS ${PREFIX}/${name})
-    message(SEND_ERROR "${name} is not installed")
-  endif()
-endforeach()
-run_step(${CC} -std=c99 -Wall -Wextra -Wpedantic -Werror -I${PREFIX}/include ${SOURCES}/client.c -o ${PREFIX}/client
-         -L${PREFIX}/${LIBDIR} -lvkv -Wl,-rpath,${PREFIX}/${LIBDIR})
-run_step(${PREFIX}/client)
+file(REMOVE_RECURSE ${SCRATCH})
+run_step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${SCRATCH}/prefix)
+file(MAKE_DIRECTORY "${SCRATCH}/moved")
+file(RENAME ${SCRATCH}/prefix ${SCRATCH}/moved/here)
+check_tree(${SCRATCH}/moved/here ${LIBDIR} ${SCRATCH}/consumers ${SCRATCH}/prefix)

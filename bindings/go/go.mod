@@ -1,0 +1,3 @@
+module github.com/libvkv/libvkv/bindings/go
+
+go 1.19

@@ -1,0 +1,6 @@
+//go:build !vkv_pkgconfig
+
+package vkv
+
+// #cgo LDFLAGS: -lvkv
+import "C"

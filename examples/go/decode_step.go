@@ -1,0 +1,1 @@
+../../bindings/go/examples/decode_step/main.go

@@ -1,0 +1,1 @@
+../../bindings/rust/vkv/examples/decode_step.rs

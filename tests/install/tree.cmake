@@ -1,0 +1,86 @@
+# check_tree(): everything that a user of an installed tree does with it, from the tree alone, wherever it lies.
+# Uses CC, GENERATOR, SOURCES (this folder), VERSION, SOVERSION and TOOL (whether the program is part of it).
+
+function(run_step)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${ARGN}: ${result}\n${text}")
+  endif()
+  set(output "${text}" PARENT_SCOPE)
+endfunction()
+
+# find_package in a project of its own; WANTED is the version asked for.
+function(configure_consumer tree scratch wanted)
+  file(REMOVE_RECURSE ${scratch})
+  execute_process(COMMAND ${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCES}/consumer -B ${scratch} -DWANTED=${wanted}
+                          -DCMAKE_PREFIX_PATH=${tree} -DCMAKE_C_COMPILER=${CC}
+                  RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
+  set(result ${result} PARENT_SCOPE)
+  set(text "${text}" PARENT_SCOPE)
+endfunction()
+
+function(check_cmake tree scratch)
+  string(REGEX MATCH "^[0-9]+\\.[0-9]+" series ${VERSION})
+  math(EXPR next "${SOVERSION} + 1")
+  configure_consumer(${tree} ${scratch}/cmake ${next}.0)
+  if(result EQUAL 0 OR NOT text MATCHES "version: ${VERSION}")
+    message(FATAL_ERROR "find_package(vkv ${next}.0) should be refused because this is ${VERSION}:\n${text}")
+  endif()
+  configure_consumer(${tree} ${scratch}/cmake ${series})
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "find_package(vkv ${series}): ${text}")
+  endif()
+  run_step(${CMAKE_COMMAND} --build ${scratch}/cmake)
+  run_step(${scratch}/cmake/client)
+endfunction()
+
+function(check_pkg_config tree libdir scratch)
+  find_program(PKG_CONFIG pkg-config)
+  if(NOT PKG_CONFIG)
+    message(STATUS "skipped: pkg-config is not here")
+    return()
+  endif()
+  set(query ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${tree}/${libdir}/pkgconfig ${PKG_CONFIG})
+  run_step(${query} --modversion vkv)
+  if(NOT output MATCHES "^${VERSION}[\r\n]")
+    message(FATAL_ERROR "pkg-config says version ${output}")
+  endif()
+  run_step(${query} --cflags --libs vkv)
+  separate_arguments(flags UNIX_COMMAND "${output}")
+  run_step(${CC} -std=c99 -Wall -Wextra -Wpedantic -Werror ${SOURCES}/client.c -o ${scratch}/client ${flags}
+           -Wl,-rpath,${tree}/${libdir})
+  run_step(${scratch}/client)
+endfunction()
+
+function(check_dlopen tree libdir scratch)
+  run_step(${CC} -std=c99 -Wall -Wextra -Werror -I${tree}/include ${SOURCES}/../abi/dlopen_client.c
+           -o ${scratch}/dlopen_client -ldl)
+  run_step(${scratch}/dlopen_client ${tree}/${libdir}/libvkv.so.${SOVERSION})
+endfunction()
+
+# `libdir` is relative to `tree`; `forbidden` is a path that no text file of the tree may contain.
+function(check_tree tree libdir scratch forbidden)
+  file(REMOVE_RECURSE ${scratch})
+  file(MAKE_DIRECTORY ${scratch})
+  foreach(name include/vkv.h ${libdir}/libvkv.so ${libdir}/libvkv.so.${SOVERSION} ${libdir}/libvkv.so.${VERSION}
+               ${libdir}/pkgconfig/vkv.pc ${libdir}/cmake/vkv/vkv-config.cmake ${libdir}/cmake/vkv/vkv-config-version.cmake
+               ${libdir}/cmake/vkv/vkv-targets.cmake share/doc/libvkv/copyright)
+    if(NOT EXISTS ${tree}/${name})
+      message(SEND_ERROR "${name} is not in ${tree}")
+    endif()
+  endforeach()
+  file(GLOB_RECURSE texts ${tree}/*.cmake ${tree}/*.pc)
+  foreach(text ${texts})
+    file(READ ${text} content)
+    string(FIND "${content}" "${forbidden}" at)
+    if(NOT at EQUAL -1)
+      message(SEND_ERROR "${text} names ${forbidden}")
+    endif()
+  endforeach()
+  check_cmake(${tree} ${scratch})
+  check_pkg_config(${tree} ${libdir} ${scratch})
+  check_dlopen(${tree} ${libdir} ${scratch})
+  if(TOOL)
+    run_step(${CMAKE_COMMAND} -E env --unset=LD_LIBRARY_PATH ${tree}/bin/vkv info)
+  endif()
+endfunction()
