@@ -53,7 +53,7 @@ __device__ inline void wait_for_stage(int stages) {
 }
 
 template <class Kind, int kDim, int kRowTiles, bool kXPacked>
-__global__ void __launch_bounds__(32 * kDecodeWarps, kDim * kRowTiles <= 256 ? 2 : 1)
+__global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kDim, kRowTiles))
     decode_kernel(const __grid_constant__ DecodeParams params) {
   constexpr int kTokens = Kind::tile_tokens, kRows = 8 * kRowTiles;
   using Shared = DecodeShared<Kind, kDim, kRowTiles>;

@@ -22,7 +22,7 @@ constexpr DecodeInstance decode_instance() {
           Shared::bytes(0),
           Shared::bytes(1) - Shared::bytes(0),
           Node<kDim, 8 * kRowTiles, 32 * kDecodeWarps>::kFloats,
-          kDim * kRowTiles <= 256 ? 2 : 1,
+          decode_ctas(Kind::dtype, kDim, kRowTiles),
           decode_allowed<Kind, kDim, kRowTiles, kXPacked>};
 }
 
@@ -30,8 +30,8 @@ template <class Kind>
 DecodeInstances strided_and_x_packed() {
   static constexpr DecodeInstance kAll[] = {
       decode_instance<Kind, 64, 2, false>(),  decode_instance<Kind, 128, 1, false>(), decode_instance<Kind, 128, 2, false>(),
-      decode_instance<Kind, 256, 1, false>(), decode_instance<Kind, 64, 2, true>(),   decode_instance<Kind, 128, 1, true>(),
-      decode_instance<Kind, 256, 1, true>(),
+      decode_instance<Kind, 128, 4, false>(), decode_instance<Kind, 256, 1, false>(), decode_instance<Kind, 64, 2, true>(),
+      decode_instance<Kind, 128, 1, true>(),  decode_instance<Kind, 256, 1, true>(),
   };
   return {kAll, static_cast<int>(sizeof kAll / sizeof *kAll)};
 }

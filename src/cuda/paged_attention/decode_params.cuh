@@ -8,6 +8,11 @@ namespace vkv::cuda {
 
 constexpr int kDecodeWarps = 4;
 
+// CTAs of a multiprocessor that registers are kept for: NVFP4 has much to compute for few bytes, and wants warps.
+constexpr int decode_ctas(vkv_dtype cache, int dim, int row_tiles) {
+  return dim * row_tiles > 256 ? 1 : cache == VKV_DTYPE_NVFP4 && dim * row_tiles <= 128 ? 3 : 2;
+}
+
 struct DecodeParams {
   FastDiv kv_heads_div, row_tiles_div, seqs_div;
   TreePolicy tree;

@@ -16,7 +16,7 @@ namespace vkv::cuda {
 // CTAs of one launch that leave parts behind, at most: bounds the workspace.
 constexpr int64_t kMostParts = 16384;
 // No part is longer, so that ragged batches end evenly (tokens).
-constexpr int32_t kChunkTokens = 4096;
+constexpr int32_t kChunkTokens = 2048;
 
 struct DecodePlan {
   const DecodeInstance* instance;  // null: no kernel serves it

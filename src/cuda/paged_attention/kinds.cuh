@@ -191,7 +191,7 @@ using KindE5M2 = Kind8<__NV_E5M2, VKV_DTYPE_FP8_E5M2>;
 struct KindNvfp4 {
   using Mma = MmaF16;
   static constexpr vkv_dtype dtype = VKV_DTYPE_NVFP4;
-  static constexpr int tile_tokens = 16;  // the code of more would outgrow the instruction cache
+  static constexpr int tile_tokens = 32;
   template <int kDim>
   static constexpr int row_bytes = kDim / 2;
   template <int kDim>
