@@ -30,8 +30,8 @@ template <class Kind>
 DecodeInstances strided_and_x_packed() {
   static constexpr DecodeInstance kAll[] = {
       decode_instance<Kind, 64, 2, false>(),  decode_instance<Kind, 128, 1, false>(), decode_instance<Kind, 128, 2, false>(),
-      decode_instance<Kind, 128, 4, false>(), decode_instance<Kind, 256, 1, false>(), decode_instance<Kind, 64, 2, true>(),
-      decode_instance<Kind, 128, 1, true>(),  decode_instance<Kind, 256, 1, true>(),
+      decode_instance<Kind, 256, 1, false>(), decode_instance<Kind, 64, 2, true>(),   decode_instance<Kind, 128, 1, true>(),
+      decode_instance<Kind, 256, 1, true>(),
   };
   return {kAll, static_cast<int>(sizeof kAll / sizeof *kAll)};
 }

@@ -69,7 +69,8 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
   if (p.sliding_window > 0) span = std::min(span, p.sliding_window + p.max_query_len + 16);
   const auto tiles = static_cast<int32_t>(ceil_div(span, instance.tile_tokens));
   plan.tree = TreePolicy::of(p.num_kv_heads);
-  plan.chunk_tiles = kChunkTokens / instance.tile_tokens;
+  const int64_t row_bytes = p.key_cache.dtype == VKV_DTYPE_NVFP4 ? p.key_cache.shape[3] : p.head_dim * element_size(p.key_cache.dtype);
+  plan.chunk_tiles = static_cast<int32_t>(std::max<int64_t>(kChunkBytes / (2 * row_bytes * instance.tile_tokens), 1));
   const int deepest = plan.tree.depth(tiles) - 1;
   // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
   while (plan.least_cut < deepest && (plan.units << (2 * plan.least_cut)) * 10 < int64_t{ctx.num_sms} * 9) ++plan.least_cut;

@@ -15,8 +15,8 @@ namespace vkv::cuda {
 
 // CTAs of one launch that leave parts behind, at most: bounds the workspace.
 constexpr int64_t kMostParts = 16384;
-// No part is longer, so that ragged batches end evenly (tokens).
-constexpr int32_t kChunkTokens = 2048;
+// No part has more bytes of K and V, so that ragged batches end evenly.
+constexpr int64_t kChunkBytes = 1 << 20;
 
 struct DecodePlan {
   const DecodeInstance* instance;  // null: no kernel serves it
