@@ -3,7 +3,7 @@
 namespace vkv::cuda {
 namespace {
 
-constexpr int kMostStages = 3;  // more in flight is slower, one fewer no slower for most sizes
+constexpr int kMostStages = 2;  // more in flight only queues in front of the memory
 constexpr int32_t kReservedShared = 1024;  // per CTA, by the driver
 
 DecodeInstances instances(vkv_dtype cache) {
