@@ -8,9 +8,10 @@ namespace vkv::cuda {
 
 constexpr int kDecodeWarps = 4;
 
-// CTAs of a multiprocessor that registers are kept for: NVFP4 has much to compute for few bytes, and wants warps.
+// CTAs of a multiprocessor that registers are kept for. fp8 is faster with fewer CTAs of more registers.
 constexpr int decode_ctas(vkv_dtype cache, int dim, int row_tiles) {
-  return dim * row_tiles > 256 ? 1 : cache == VKV_DTYPE_NVFP4 && dim * row_tiles <= 128 ? 3 : 2;
+  const bool fp8 = cache == VKV_DTYPE_FP8_E4M3 || cache == VKV_DTYPE_FP8_E5M2;
+  return dim * row_tiles > 256 ? 1 : dim * row_tiles <= 128 && !fp8 ? 3 : 2;
 }
 
 struct DecodeParams {

@@ -3,7 +3,10 @@
 namespace vkv::cuda {
 namespace {
 
-constexpr int kMostStages = 2;  // more in flight only queues in front of the memory
+constexpr int kMostStages = 6;
+// Asked for at once by all CTAs of a multiprocessor: more only queues in front of the memory. On an H100, bf16, 8 KV heads,
+// 64 / 128 / 192 KiB: 8 sequences of 4096 tokens 52.4 / 55.1 / 56.8 us, 64 of 8192 727 / 730 / 731 us.
+constexpr int32_t kInFlight = 64 << 10;
 constexpr int32_t kReservedShared = 1024;  // per CTA, by the driver
 
 DecodeInstances instances(vkv_dtype cache) {
@@ -17,10 +20,12 @@ DecodeInstances instances(vkv_dtype cache) {
   }
 }
 
+// Tiles of a ring where `ctas` CTAs share a multiprocessor; 0: too many.
 int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas) {
   if (i.stage_bytes == 0) return 0;
   const int32_t room = std::min(ctx.shared_per_block, ctx.shared_per_sm / ctas - kReservedShared);
-  return std::clamp((room - i.fixed_bytes) / i.stage_bytes, 0, kMostStages);
+  const int32_t fit = (room - i.fixed_bytes) / i.stage_bytes, wanted = (kInFlight + ctas * i.stage_bytes - 1) / (ctas * i.stage_bytes);
+  return std::clamp(std::min(fit, wanted), 0, kMostStages);
 }
 
 // The narrowest that fits the head size, and of those the one with the fewest rows to spare that does it in one tile, if any.
@@ -79,8 +84,9 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
          plan.units << (2 * plan.most_cut + 2) <= kMostParts) {
     ++plan.most_cut;
   }
-  plan.stages = stages(ctx, instance, instance.ctas);
-  if (plan.stages < 2) plan.stages = stages(ctx, instance, 1);
+  int ctas = static_cast<int>(std::min<int64_t>(instance.ctas, ceil_div(plan.parts(), ctx.num_sms)));
+  while (ctas > 1 && stages(ctx, instance, ctas) == 0) --ctas;
+  plan.stages = stages(ctx, instance, ctas);
   return plan;
 }
 
