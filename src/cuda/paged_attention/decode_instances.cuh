@@ -29,7 +29,8 @@ constexpr DecodeInstance decode_instance() {
 template <class Kind>
 DecodeInstances strided_and_x_packed() {
   static constexpr DecodeInstance kAll[] = {
-      decode_instance<Kind, 64, 2, false>(),  decode_instance<Kind, 128, 1, false>(), decode_instance<Kind, 128, 2, false>(),
+      decode_instance<Kind, 64, 1, false>(),  decode_instance<Kind, 64, 2, false>(),  decode_instance<Kind, 128, 1, false>(),
+      decode_instance<Kind, 128, 2, false>(),
       decode_instance<Kind, 256, 1, false>(), decode_instance<Kind, 64, 2, true>(),   decode_instance<Kind, 128, 1, true>(),
       decode_instance<Kind, 256, 1, true>(),
   };

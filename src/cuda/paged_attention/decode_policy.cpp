@@ -28,6 +28,21 @@ int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas) {
   return std::clamp(std::min(fit, wanted), 0, kMostStages);
 }
 
+// CTAs that share a multiprocessor. Where they all run in one or two waves, a wave that is not full costs as much as one
+// that is, and fewer at a time may take no more of them.
+int resident_ctas(const CudaContext& ctx, const DecodeInstance& i, int64_t parts) {
+  if (i.stage_bytes == 0) return i.ctas;
+  int most = static_cast<int>(std::min<int64_t>(i.ctas, ceil_div(parts, ctx.num_sms)));
+  while (most > 1 && stages(ctx, i, most) == 0) --most;
+  const auto waves = [&](int ctas) { return ceil_div(parts, int64_t{ctx.num_sms} * ctas); };
+  int best = most;
+  if (waves(most) > 2) return best;
+  for (int ctas = most - 1; ctas > 0; --ctas) {
+    if (waves(ctas) * ctas < waves(best) * best) best = ctas;
+  }
+  return best;
+}
+
 // The narrowest that fits the head size, and of those the one with the fewest rows to spare that does it in one tile, if any.
 const DecodeInstance* choose(const CudaContext& ctx, const PagedAttention& p, int64_t rows) {
   const DecodeInstance* best = nullptr;
@@ -84,9 +99,8 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
          plan.units << (2 * plan.most_cut + 2) <= kMostParts) {
     ++plan.most_cut;
   }
-  int ctas = static_cast<int>(std::min<int64_t>(instance.ctas, ceil_div(plan.parts(), ctx.num_sms)));
-  while (ctas > 1 && stages(ctx, instance, ctas) == 0) --ctas;
-  plan.stages = stages(ctx, instance, ctas);
+  plan.ctas = resident_ctas(ctx, instance, plan.parts());
+  plan.stages = stages(ctx, instance, plan.ctas);
   return plan;
 }
 

@@ -20,7 +20,7 @@ constexpr int64_t kChunkBytes = 1 << 20;
 
 struct DecodePlan {
   const DecodeInstance* instance;  // null: no kernel serves it
-  int32_t stages;
+  int32_t ctas, stages;  // CTAs that share a multiprocessor, tiles in the rings of their warps
   int32_t longest_query;  // sequences of more query tokens are left to another kernel
   TreePolicy tree;
   int32_t least_cut, most_cut, chunk_tiles;

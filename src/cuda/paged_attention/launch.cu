@@ -1,4 +1,5 @@
 // paged_attention on CUDA: one selector for the plan and the launch, and the workspace cut up.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 
@@ -91,7 +92,9 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   d.row_tiles_div = FastDiv(static_cast<uint32_t>(plan.row_tiles));
   d.seqs_div = FastDiv(static_cast<uint32_t>(p.num_seqs));
   const DecodeInstance& instance = *plan.instance;
-  const int shared = instance.fixed_bytes + plan.stages * instance.stage_bytes;
+  // More than the kernel uses where fewer CTAs are to share a multiprocessor than could.
+  const int fewer = plan.ctas < instance.ctas ? ctx.shared_per_sm / (plan.ctas + 1) : 0;
+  const int shared = std::max(instance.fixed_bytes + plan.stages * instance.stage_bytes, fewer);
   const DeviceGuard guard(ctx.device);
   allow_shared_memory(instance, ctx.device, shared);
   launch(ctx, instance.kernel, plan.parts(), 32 * kDecodeWarps, static_cast<std::size_t>(shared), stream, d);
