@@ -1,4 +1,5 @@
-// Calling paged_attention, _v1 and _v2 in a test, reading the result's bits, and comparing it with the float64 reference.
+// Calling paged_attention, _v1 and _v2 in a test, reading the result's bits, and comparing it with the float64
+// reference.
 #pragma once
 
 #include <algorithm>

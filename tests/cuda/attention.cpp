@@ -1,5 +1,5 @@
-// Paged attention on CUDA: graphs replayed after every input changed, long contexts, threads that share a context, and garbage
-// in device memory.
+// Paged attention on CUDA: graphs replayed after every input changed, long contexts, threads that share a context, and
+// garbage in device memory.
 #include <atomic>
 #include <climits>
 #include <cmath>
@@ -69,15 +69,15 @@ class Captured {
   cudaGraphExec_t executable_ = nullptr;
 };
 
-// One of many contents of the same shapes: kSeqs sequences, one of them of up to kColumns blocks. That is enough for parts to
-// meet twice, in groups and then all.
+// One of many contents of the same shapes: kSeqs sequences, one of them of up to kColumns blocks. That is enough for
+// parts to meet twice, in groups and then all.
 constexpr int64_t kSeqs = 5, kColumns = 1100, kBlocks = kColumns + 80;
 
 PagedAttentionProblem contents(const Device& device, cases::PagedAttention c, uint64_t seed) {
   Random random(seed);
   c.max_seq_len = kColumns * c.block_size;
-  c.lengths = {seed % 2 == 0 ? c.max_seq_len : random.integer(300, 1500), 0, random.integer(1, 40), random.integer(200, 300),
-               random.integer(1, 700)};
+  const int64_t longest = seed % 2 == 0 ? c.max_seq_len : random.integer(300, 1500);
+  c.lengths = {longest, 0, random.integer(1, 40), random.integer(200, 300), random.integer(1, 700)};
   const std::vector<int64_t> order = random.distinct(kSeqs, kSeqs), lengths = c.lengths, queries = c.queries;
   int64_t used = 0, columns = 0;
   for (std::size_t s = 0; s < kSeqs; ++s) {
@@ -87,19 +87,22 @@ PagedAttentionProblem contents(const Device& device, cases::PagedAttention c, ui
     used += n;
     columns = std::max(columns, n);
   }
-  return PagedAttentionProblem(device, c, seed, {{}, seed, c.csr ? kBlocks - used : kColumns - columns, kBlocks - used});
+  const int64_t spare = kBlocks - used;
+  return PagedAttentionProblem(device, c, seed, {{}, seed, c.csr ? spare : kColumns - columns, spare});
 }
 
 void copy(const Array& from, Array& to) {
   REQUIRE(from.shape() == to.shape());
   if (!from.present()) return;
-  std::memcpy(to.base(), from.base(), from.image().size() - static_cast<std::size_t>(from.base() - from.image().data()));
+  const auto before = static_cast<std::size_t>(from.base() - from.image().data());
+  std::memcpy(to.base(), from.base(), from.image().size() - before);
   to.upload();
 }
 
 void copy_tables(const PagedAttentionProblem& from, PagedAttentionProblem& to) {
   using P = PagedAttentionProblem;
-  for (Array P::*a : {&P::block_table, &P::seq_lens, &P::kv_indptr, &P::kv_indices, &P::kv_last_page_len, &P::query_start_loc}) {
+  for (Array P::*a : {&P::block_table, &P::seq_lens, &P::kv_indptr, &P::kv_indices, &P::kv_last_page_len,
+                      &P::query_start_loc}) {
     copy(from.*a, to.*a);
   }
 }
@@ -175,7 +178,9 @@ TEST_CASE("paged_attention: 100000 tokens follow the formula") {
   struct Types {
     vkv_dtype query, cache;
   };
-  for (const Types t : {Types{VKV_DTYPE_BF16, VKV_DTYPE_BF16}, {VKV_DTYPE_F16, VKV_DTYPE_F16}, {VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3}}) {
+  const Types types[] = {
+      {VKV_DTYPE_BF16, VKV_DTYPE_BF16}, {VKV_DTYPE_F16, VKV_DTYPE_F16}, {VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3}};
+  for (const Types t : types) {
     CAPTURE(t.query, t.cache, support::process_seed());
     PagedAttentionProblem problem(*device, make([&](auto& c) {
       c.dtype = t.query, c.cache = t.cache, c.heads = 4, c.kv_heads = 1, c.lengths = {100000}, c.queries = {2};
@@ -297,7 +302,8 @@ TEST_CASE("paged_attention: garbage in lengths, tables and offsets stays without
     // Numbers in every slot: whatever block an id names can be compared.
     for (Array& cache : problem.caches) cache.fill_normal(random);
     const std::vector<uint8_t> keys = problem.caches[0].image(), values = problem.caches[1].image();
-    const int64_t blocks = problem.caches[0].dim(c.x_packed ? 0 : 1), most = c.csr ? 0 : problem.block_table.dim(1) * c.block_size;
+    const int64_t blocks = problem.caches[0].dim(c.x_packed ? 0 : 1);
+    const int64_t most = c.csr ? 0 : problem.block_table.dim(1) * c.block_size;
     for (int round = 0; round < 200; ++round) {
       CAPTURE(c.cache, c.csr, round, support::process_seed());
       problem.out.fill_poison();
@@ -317,7 +323,9 @@ TEST_CASE("paged_attention: garbage in lengths, tables and offsets stays without
       const auto report = support::take_report(*device);
       if (c.csr || !c.queries.empty()) continue;
       bool bad = false;
-      for (int64_t s = 0; s < 3; ++s) bad = bad || problem.seq_lens.integer(s) < 0 || problem.seq_lens.integer(s) > most;
+      for (int64_t s = 0; s < 3; ++s) {
+        bad = bad || problem.seq_lens.integer(s) < 0 || problem.seq_lens.integer(s) > most;
+      }
       if (bad) CHECK(report.count > 0);
       if (round % 4 == 0) cases::check_rows(*device, problem);
     }

@@ -1,5 +1,5 @@
-// Paged attention on CUDA: a row's bits are the same in every batch and under every bound, whichever kernel serves it and
-// however the launch divides the work.
+// Paged attention on CUDA: a row's bits are the same in every batch and under every bound, whichever kernel serves it
+// and however the launch divides the work.
 #include <climits>
 #include <cstring>
 #include <memory>
@@ -24,8 +24,8 @@ struct Kind {
   int32_t window;
 };
 
-// Sequences in one small pool of blocks. What each holds follows from its table row, so that batches of copies and of long
-// ones cost next to no memory.
+// Sequences in one small pool of blocks. What each holds follows from its table row, so that batches of copies and of
+// long ones cost next to no memory.
 class Pool {
  public:
   static constexpr int64_t kPoolBlocks = 256, kBlock = 16, kLooseColumns = 8192, kLooseQueries = 40, kMostSeqs = 256;
@@ -38,8 +38,8 @@ class Pool {
     const int64_t row = kind.cache == VKV_DTYPE_NVFP4 ? d / 2 + d / 16 : d;
     for (const bool value : {false, true}) {
       const support::Shape strided = {kPoolBlocks, kBlock, h, row};
-      const support::Shape packed = value ? support::Shape{kPoolBlocks, h, d, kBlock} : support::Shape{kPoolBlocks, h, d / x, kBlock, x};
-      caches_.emplace_back(device, kind.cache, kind.x_packed ? packed : strided);
+      const support::Shape packed_key = {kPoolBlocks, h, d / x, kBlock, x}, packed_value = {kPoolBlocks, h, d, kBlock};
+      caches_.emplace_back(device, kind.cache, !kind.x_packed ? strided : value ? packed_value : packed_key);
       fill(caches_.back().base(), kind.cache, kPoolBlocks * kBlock * h * row);
       caches_.back().upload();
     }
@@ -52,7 +52,9 @@ class Pool {
     }
     int64_t longest = 0;
     for (const int64_t q : kind.queries) longest = std::max(longest, q);
-    const auto room = [&](int64_t bytes) { return std::make_unique<Buffer>(static_cast<std::size_t>(kMostSeqs * bytes)); };
+    const auto room = [](int64_t bytes) {
+      return std::make_unique<Buffer>(static_cast<std::size_t>(kMostSeqs * bytes));
+    };
     query_ = room(longest * query_size_);
     out_ = room(longest * query_size_);
     lse_ = room(longest * heads() * 4);
@@ -111,13 +113,15 @@ class Pool {
     VKV_CUDA_OK(cudaMemset(lse_->data(), 0xFF, static_cast<std::size_t>(tokens * lse_size)));
     VKV_CHECK_OK(cases::run(device_, p));
     support::synchronize(device_);
-    std::vector<uint8_t> out(static_cast<std::size_t>(tokens * query_size_)), lse(static_cast<std::size_t>(tokens * lse_size));
+    std::vector<uint8_t> out(static_cast<std::size_t>(tokens * query_size_));
+    std::vector<uint8_t> lse(static_cast<std::size_t>(tokens * lse_size));
     device_.memory->to_host(out.data(), out_->data(), out.size());
     device_.memory->to_host(lse.data(), lse_->data(), lse.size());
     std::vector<std::vector<uint8_t>> results;
     for (std::size_t i = 0; i < members.size(); ++i) {
-      results.emplace_back(out.begin() + starts[i] * query_size_, out.begin() + starts[i + 1] * query_size_);
-      results.back().insert(results.back().end(), lse.begin() + starts[i] * lse_size, lse.begin() + starts[i + 1] * lse_size);
+      const int32_t from = starts[i], to = starts[i + 1];
+      results.emplace_back(out.begin() + from * query_size_, out.begin() + to * query_size_);
+      results.back().insert(results.back().end(), lse.begin() + from * lse_size, lse.begin() + to * lse_size);
     }
     return results;
   }
