@@ -2,7 +2,6 @@
 // garbage in device memory.
 #include <atomic>
 #include <climits>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <thread>
@@ -88,7 +87,7 @@ PagedAttentionProblem contents(const Device& device, cases::PagedAttention c, ui
     columns = std::max(columns, n);
   }
   const int64_t spare = kBlocks - used;
-  return PagedAttentionProblem(device, c, seed, {{}, seed, c.csr ? spare : kColumns - columns, spare});
+  return PagedAttentionProblem(device, c, support::process_seed() + seed, {{}, seed, c.csr ? spare : kColumns - columns, spare});
 }
 
 void copy(const Array& from, Array& to) {
@@ -185,7 +184,7 @@ TEST_CASE("paged_attention: 100000 tokens follow the formula") {
     PagedAttentionProblem problem(*device, make([&](auto& c) {
       c.dtype = t.query, c.cache = t.cache, c.heads = 4, c.kv_heads = 1, c.lengths = {100000}, c.queries = {2};
       c.scales = Scales::per_head;
-    }), 5);
+    }), support::process_seed() + 5);
     cases::solve(*device, problem);
     cases::check_rows(*device, problem);
     // Blocks that lie before every row's window are not looked at.
@@ -226,7 +225,7 @@ TEST_CASE("paged_attention: threads with streams and workspaces of their own sha
     for (const vkv_dtype cache : {VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3}) {
       w.problems.emplace_back(*device, make([&](auto& c) {
         c.cache = cache, c.kv_heads = 1 + t % 2, c.lengths = {3000 + 900 * t, 300, 17}, c.lse = false;
-      }), static_cast<uint64_t>(10 + t));
+      }), support::process_seed() + 10 + static_cast<uint64_t>(t));
       PagedAttentionProblem& problem = w.problems.back();
       cases::solve(*device, problem);
       w.out_bytes = static_cast<std::size_t>(problem.out.size() * 2);
@@ -297,7 +296,8 @@ TEST_CASE("paged_attention: garbage in lengths, tables and offsets stays without
   for (cases::PagedAttention c : kinds) {
     c.heads = 4, c.kv_heads = 1, c.lengths = {300, 20, 70};
     for (const int64_t q : c.queries) c.max_query_len = std::max(c.max_query_len, static_cast<int32_t>(q));
-    PagedAttentionProblem good(*device, c, 8), problem(*device, c, 8);
+    const uint64_t seed = support::process_seed() + 8;
+    PagedAttentionProblem good(*device, c, seed), problem(*device, c, seed);
     const Bits want = cases::solve(*device, good);
     // Numbers in every slot: whatever block an id names can be compared.
     for (Array& cache : problem.caches) cache.fill_normal(random);

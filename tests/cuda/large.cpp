@@ -235,7 +235,7 @@ TEST_CASE("paged_attention over caches past 2^32 elements and strides past 2^31"
       cases::PagedAttention c;
       c.dtype = kind.dtype, c.cache = kind.cache, c.queries = kind.queries, c.x_packed = x_packed;
       c.heads = 6, c.kv_heads = 3, c.dim = kDim, c.lengths = {40};
-      cases::PagedAttentionProblem problem(*device, c, 4, {{}, 4, 2, 0});
+      cases::PagedAttentionProblem problem(*device, c, support::process_seed() + 4, {{}, 4, 2, 0});
       const cases::Bits want = cases::solve(*device, problem);
       const auto near = problem.params();
       REQUIRE(near.key_cache.shape[0] == 3);
@@ -291,7 +291,7 @@ TEST_CASE("paged_attention over rows of query and out whose strides pass 2^31") 
         c.dtype = c.cache = dtype, c.heads = 3, c.kv_heads = 1, c.dim = kDim;
         c.lengths = {40, 5, 70};
         if (prefill) c.lengths = {40}, c.queries = {40};
-        cases::PagedAttentionProblem problem(*device, c, 5);
+        cases::PagedAttentionProblem problem(*device, c, support::process_seed() + 5);
         cases::solve(*device, problem);
         const auto near = problem.params();
         auto p = near;
