@@ -87,7 +87,8 @@ PagedAttentionProblem contents(const Device& device, cases::PagedAttention c, ui
     columns = std::max(columns, n);
   }
   const int64_t spare = kBlocks - used;
-  return PagedAttentionProblem(device, c, support::process_seed() + seed, {{}, seed, c.csr ? spare : kColumns - columns, spare});
+  const cases::Placement placement = {{}, seed, c.csr ? spare : kColumns - columns, spare};
+  return PagedAttentionProblem(device, c, support::process_seed() + seed, placement);
 }
 
 void copy(const Array& from, Array& to) {
@@ -255,6 +256,7 @@ TEST_CASE("paged_attention: threads with streams and workspaces of their own sha
   }
   for (std::thread& thread : threads) thread.join();
   for (const auto& w : workers) {
+    CAPTURE(support::process_seed());
     CHECK(w->failures == 0);
     std::vector<uint8_t> got(w->out_bytes);
     int wrong = 0;
