@@ -1,4 +1,4 @@
-// What the CUDA-only tests share: the eager device, or word that there is none.
+// What the CUDA-only tests share: the eager device, or word that there is none; memory and streams of a scope.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -22,5 +22,26 @@ inline const support::Device* device() {
     INFO(cudaGetErrorString(vkv_status));          \
     REQUIRE(vkv_status == cudaSuccess);            \
   } while (false)
+
+// Device memory without a host image.
+class Buffer {
+ public:
+  explicit Buffer(std::size_t bytes) { VKV_CUDA_OK(cudaMalloc(&data_, bytes > 0 ? bytes : 1)); }
+  ~Buffer() { cudaFree(data_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  char* data() const { return static_cast<char*>(data_); }
+
+ private:
+  void* data_ = nullptr;
+};
+
+struct Stream {
+  Stream() { VKV_CUDA_OK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking)); }
+  ~Stream() { cudaStreamDestroy(stream); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t stream = nullptr;
+};
 
 }  // namespace cuda_test

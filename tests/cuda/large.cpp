@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "cases/paged_attention_calls.hpp"
 #include "cuda/cuda.hpp"
 #include "support/number.hpp"
 #include "support/random.hpp"
@@ -183,4 +184,137 @@ TEST_CASE("merge_attn_states past 2^32 elements") {
   CHECK((out.get<uint16_t>(last, kDim) == std::vector<uint16_t>(kDim, two)));
   CHECK((out.get<uint16_t>(last - kDim, kDim) == std::vector<uint16_t>(kDim, 0)));
   CHECK((out.get<uint16_t>(0, kDim) == std::vector<uint16_t>(kDim, 0)));
+}
+
+// ---- paged_attention
+
+namespace {
+
+constexpr int64_t kFar = (int64_t{1} << 31) + 64;  // a stride whose multiples pass 2^31 and 2^32 elements
+
+// Copies what lies at the indices of the first `outer` dimensions, block b of `from` to block block(b) of `to`; the rest
+// of each is packed.
+template <class Block>
+void scatter(const vkv_tensor& from, const vkv_tensor& to, int outer, Block block) {
+  const int64_t size = support::element_size(from.dtype);
+  int64_t places = 1, run = size;
+  for (int i = 0; i < from.ndim; ++i) (i < outer ? places : run) *= from.shape[i];
+  for (int64_t place = 0; place < places; ++place) {
+    int64_t at = 0, source = 0, target = 0;
+    for (int64_t i = outer, rest = place; i-- > 0; rest /= from.shape[i]) {
+      at = rest % from.shape[i];
+      source += at * from.stride[i];
+      target += (i == 0 ? block(at) : at) * to.stride[i];
+    }
+    VKV_CUDA_OK(cudaMemcpy(static_cast<char*>(to.data) + target * size, static_cast<char*>(from.data) + source * size,
+                           static_cast<std::size_t>(run), cudaMemcpyDeviceToDevice));
+  }
+}
+
+struct FarKind {
+  const char* name;
+  vkv_dtype dtype, cache;
+  std::vector<int64_t> queries;
+};
+
+}  // namespace
+
+TEST_CASE("paged_attention over caches past 2^32 elements and strides past 2^31") {
+  const support::Device* device = cuda_test::device();
+  if (device == nullptr) return;
+  const FarKind kinds[] = {{"decode", VKV_DTYPE_BF16, VKV_DTYPE_BF16, {1}},
+                           {"decode, e4m3", VKV_DTYPE_BF16, VKV_DTYPE_FP8_E4M3, {1}},
+                           {"prefill", VKV_DTYPE_BF16, VKV_DTYPE_BF16, {40}},
+                           {"float32", VKV_DTYPE_F32, VKV_DTYPE_F32, {1}}};
+  for (const FarKind& kind : kinds) {
+    const int64_t elements = 2 * kFar + (1 << 20), size = support::element_size(kind.cache);
+    if (!enough_memory(2 * elements * size + (int64_t{1} << 30))) continue;
+    const Big key(*device, kind.cache, {elements}), value(*device, kind.cache, {elements});
+    for (const bool x_packed : {false, true}) {
+      CAPTURE(kind.name, x_packed, support::process_seed());
+      cases::PagedAttention c;
+      c.dtype = kind.dtype, c.cache = kind.cache, c.queries = kind.queries, c.x_packed = x_packed;
+      c.heads = 6, c.kv_heads = 3, c.dim = kDim, c.lengths = {40};
+      cases::PagedAttentionProblem problem(*device, c, support::process_seed() + 4, {{}, 4, 2, 0});
+      const cases::Bits want = cases::solve(*device, problem);
+      const auto near = problem.params();
+      REQUIRE(near.key_cache.shape[0] == 3);
+      // The same bits must come from copies of the cache with other strides and block ids.
+      const auto check = [&](const char* what, int64_t blocks, const std::vector<int64_t>& strides, auto block) {
+        CAPTURE(what);
+        auto far = near;
+        for (const bool v : {false, true}) {
+          vkv_tensor& cache = v ? far.value_cache : far.key_cache;
+          cache.data = (v ? value : key).view().data;
+          std::copy(strides.begin(), strides.end(), cache.stride);
+          scatter(v ? near.value_cache : near.key_cache, cache, x_packed ? 2 : 3, block);
+          cache.shape[0] = blocks;
+        }
+        support::Array table(*device, VKV_DTYPE_I32, problem.block_table.shape());
+        for (int64_t column = 0; column < 3; ++column) {
+          table.set_bits(column, static_cast<uint64_t>(block(problem.block_table.integer(column))));
+        }
+        table.upload();
+        far.block_table = table.view();
+        problem.out.fill_poison();
+        problem.lse.fill_poison();
+        VKV_CHECK_OK(cases::call(*device, far));
+        CHECK((cases::bits_of(problem) == want));
+      };
+      const auto same = [](int64_t b) { return b; };
+      const auto strides = [&](int64_t block, int64_t head) {
+        const int64_t token = head < kFar ? 3 * kDim : kDim;  // strided: heads in a token, or tokens in a head
+        return x_packed ? std::vector<int64_t>{block, head} : std::vector<int64_t>{block, token, head};
+      };
+      const int64_t head = x_packed ? kBlock * kDim : kDim, block = kBlock * 3 * kDim, blocks = elements / block;
+      check("blocks", blocks, strides(block, head), [&](int64_t b) { return blocks - 1 - b * (blocks / 3); });
+      check("block stride", 3, strides(kFar, head), same);
+      check("head stride", 3, strides(kBlock * kDim, kFar), same);
+      if (!x_packed) check("token stride", 3, {3 * kDim, kFar / 8, kDim}, same);
+    }
+    CHECK(support::take_report(*device).count == 0);
+  }
+}
+
+TEST_CASE("paged_attention over rows of query and out whose strides pass 2^31") {
+  const support::Device* device = cuda_test::device();
+  const int64_t elements = 2 * kFar + (1 << 20);
+  if (device == nullptr || !enough_memory(4 * elements + (int64_t{1} << 30))) return;
+  const Big query(*device, VKV_DTYPE_BF16, {elements}), out(*device, VKV_DTYPE_BF16, {elements});
+  for (const vkv_dtype dtype : {VKV_DTYPE_BF16, VKV_DTYPE_F32}) {
+    // Strides are bytes to the buffers: float32 rows are half as many elements apart.
+    const int64_t size = support::element_size(dtype), far = kFar * 2 / size;
+    for (const bool prefill : {false, true}) {
+      for (const bool heads : {false, true}) {
+        CAPTURE(dtype, prefill, heads, support::process_seed());
+        cases::PagedAttention c;
+        c.dtype = c.cache = dtype, c.heads = 3, c.kv_heads = 1, c.dim = kDim;
+        c.lengths = {40, 5, 70};
+        if (prefill) c.lengths = {40}, c.queries = {40};
+        cases::PagedAttentionProblem problem(*device, c, support::process_seed() + 5);
+        cases::solve(*device, problem);
+        const auto near = problem.params();
+        auto p = near;
+        const int64_t rows = near.query.shape[0], row = kDim * 3;
+        // Three far heads of near tokens, or far tokens (of a prompt, as far as fits).
+        p.query.stride[0] = p.out.stride[0] = heads ? row : 2 * far / (rows - 1) / 8 * 8;
+        p.query.stride[1] = p.out.stride[1] = heads ? far : kDim;
+        p.query.data = query.view().data;
+        p.out.data = out.view().data;
+        scatter(near.query, p.query, 2, [](int64_t token) { return token; });
+        VKV_CHECK_OK(cases::call(*device, p));
+        int64_t wrong = 0;
+        for (int64_t token = 0; token < rows; ++token) {
+          for (int64_t head = 0; head < 3; ++head) {
+            const int64_t at = (token * p.out.stride[0] + head * p.out.stride[1]) * size / 2;
+            const auto got = out.get<uint16_t>(at, static_cast<std::size_t>(kDim * size / 2));
+            const uint8_t* want = problem.out.base() + (token * 3 + head) * kDim * size;
+            wrong += std::memcmp(got.data(), want, got.size() * 2) != 0;
+          }
+        }
+        CHECK(wrong == 0);
+      }
+    }
+  }
+  CHECK(support::take_report(*device).count == 0);
 }
