@@ -9,6 +9,7 @@
 
 #include "cases/paged_attention_calls.hpp"
 #include "cuda/cuda.hpp"
+#include "support/reduced.hpp"
 
 using cases::Bits;
 using cases::PagedAttentionProblem;
@@ -174,7 +175,7 @@ TEST_CASE("paged_attention: a graph captured once is right after every input cha
 
 TEST_CASE("paged_attention: 100000 tokens follow the formula") {
   const Device* device = cuda_test::device();
-  if (device == nullptr) return;
+  if (device == nullptr || support::reduced()) return;
   struct Types {
     vkv_dtype query, cache;
   };
@@ -208,7 +209,8 @@ TEST_CASE("paged_attention: 100000 tokens follow the formula") {
 TEST_CASE("paged_attention: threads with streams and workspaces of their own share a context") {
   const Device* device = cuda_test::device();
   if (device == nullptr) return;
-  constexpr int kThreads = 4, kCalls = 20;
+  constexpr int kThreads = 4;
+  const std::size_t calls = support::reduced() ? 3 : 20;
   struct Worker {
     Stream stream;
     std::vector<PagedAttentionProblem> problems;  // take turns in one workspace
@@ -235,7 +237,7 @@ TEST_CASE("paged_attention: threads with streams and workspaces of their own sha
       bytes = std::max(bytes, workspace_bytes(*device, w.params.back()));
     }
     w.workspace = std::make_unique<Buffer>(bytes);
-    w.outs = std::make_unique<Buffer>(kCalls * w.out_bytes);
+    w.outs = std::make_unique<Buffer>(calls * w.out_bytes);
     for (vkv_paged_attention_params& p : w.params) {
       p.workspace = w.workspace->data();
       p.workspace_size = bytes;
@@ -246,7 +248,7 @@ TEST_CASE("paged_attention: threads with streams and workspaces of their own sha
   for (const auto& worker : workers) {
     threads.emplace_back([&ready, device, &w = *worker] {
       for (++ready; ready < kThreads;) std::this_thread::yield();
-      for (std::size_t i = 0; i < kCalls; ++i) {
+      for (std::size_t i = 0; i < calls; ++i) {
         vkv_paged_attention_params p = w.params[i % 2];
         p.out.data = w.outs->data() + i * w.out_bytes;
         w.failures += vkv_paged_attention(device->ctx, &p, w.stream.stream) != VKV_OK;
@@ -260,7 +262,7 @@ TEST_CASE("paged_attention: threads with streams and workspaces of their own sha
     CHECK(w->failures == 0);
     std::vector<uint8_t> got(w->out_bytes);
     int wrong = 0;
-    for (std::size_t i = 0; i < kCalls; ++i) {
+    for (std::size_t i = 0; i < calls; ++i) {
       device->memory->to_host(got.data(), w->outs->data() + i * w->out_bytes, got.size());
       wrong += got != w->want[i % 2];
     }
@@ -306,7 +308,7 @@ TEST_CASE("paged_attention: garbage in lengths, tables and offsets stays without
     const std::vector<uint8_t> keys = problem.caches[0].image(), values = problem.caches[1].image();
     const int64_t blocks = problem.caches[0].dim(c.x_packed ? 0 : 1);
     const int64_t most = c.csr ? 0 : problem.block_table.dim(1) * c.block_size;
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < (support::reduced() ? 8 : 200); ++round) {
       CAPTURE(c.cache, c.csr, round, support::process_seed());
       problem.out.fill_poison();
       problem.lse.fill_poison();
