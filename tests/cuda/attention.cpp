@@ -246,7 +246,7 @@ TEST_CASE("paged_attention: threads with streams and workspaces of their own sha
   std::atomic<int> ready{0};
   std::vector<std::thread> threads;
   for (const auto& worker : workers) {
-    threads.emplace_back([&ready, device, &w = *worker] {
+    threads.emplace_back([&ready, calls, device, &w = *worker] {
       for (++ready; ready < kThreads;) std::this_thread::yield();
       for (std::size_t i = 0; i < calls; ++i) {
         vkv_paged_attention_params p = w.params[i % 2];

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "support/lazy_memory.hpp"
+#include "support/reduced.hpp"
 
 using cases::Bits;
 using cases::bits_of;
