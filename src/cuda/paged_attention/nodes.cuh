@@ -129,7 +129,7 @@ struct Node {
     const float by = __fdividef(weight, s.sum) * value_scale;
     float x[4] = {acc.x, acc.y, acc.z, acc.w};
 #pragma unroll
-    for (float& y : x) y = nothing ? 0.0f : y * by;
+    for (float& y : x) y = nothing ? 0.0f : __fadd_rn(y * by, 0.0f);  // -0 becomes 0: folds leave either
     char* out = p.out + token * p.out_token + query_head * p.out_head;
     if (p.query_dtype == VKV_DTYPE_F32) {
 #pragma unroll
