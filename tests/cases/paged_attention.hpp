@@ -310,6 +310,21 @@ struct PagedAttentionProblem {
                                        c.sliding_step});
   }
 
+  // Puts a number into V of one token of a padded table; of an NVFP4 cache, NaN into the scale of its 16 dims.
+  void set_value(int64_t sequence, int64_t token, int64_t head, int64_t d, double x) {
+    const int64_t block = block_table.integer({sequence, token / c.block_size}), t = token % c.block_size;
+    if (c.cache == VKV_DTYPE_NVFP4) {
+      each_nvfp4_byte(block, t, head, [&](uint8_t& byte, int side, int64_t first, bool scale) {
+        if (scale && side == 1 && first == d / 16 * 16) byte = 0x7F;
+      });
+    } else {
+      each_number(block, t, head, [&](uint8_t* at, int side, int64_t dim) {
+        if (side == 1 && dim == d) put_bits(at, support::encode(c.cache, x));
+      });
+    }
+    caches.back().upload();
+  }
+
   // Puts other poison into every slot that no sequence owns: NaN, infinity, or random bits.
   void poison(int kind, support::Random& random) {
     for (int64_t b = 0; b < num_blocks_; ++b) {

@@ -138,6 +138,46 @@ TEST_CASE("paged_attention: NaN and infinity that are attended to spread like th
   }
 }
 
+TEST_CASE("paged_attention: values that are not finite stay with the query rows that attend to them") {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+  constexpr vkv_dtype kF16 = VKV_DTYPE_F16, kBf16 = VKV_DTYPE_BF16, kE4m3 = VKV_DTYPE_FP8_E4M3;
+  constexpr vkv_dtype kE5m2 = VKV_DTYPE_FP8_E5M2, kNvfp4 = VKV_DTYPE_NVFP4;
+  for (const Device& device : support::attending_devices()) {
+    for (const vkv_dtype cache : {kF16, kBf16, kE4m3, kE5m2, kNvfp4}) {
+      for (const bool x_packed : {false, true}) {
+        for (const int64_t dim : {64, 128, 256}) {
+          for (const int rule : {0, 1, 2}) {
+            if (x_packed && cache == kNvfp4) continue;
+            if (support::reduced() && (dim != 128 || rule == 0)) continue;
+            CAPTURE(device.name, cache, x_packed, dim, rule, support::process_seed());
+            PagedAttentionProblem problem(device, make([&](auto& c) {
+                                            c.dtype = cache == kF16 ? kF16 : kBf16, c.cache = cache;
+                                            c.x_packed = x_packed, c.dim = dim, c.heads = 6, c.lengths = {40, 300, 70};
+                                            c.queries = {4, 9, 1};
+                                            if (rule == 1) c.window = 20;
+                                            if (rule == 2) {
+                                              c.local_blocks = 1, c.vert_stride = 3, c.sparse_block_size = 16;
+                                              c.sliding_step = 1;
+                                            }
+                                          }),
+                                          static_cast<uint64_t>(11 + rule));
+            problem.set_value(0, 38, 0, 5, nan);
+            if (cache != kE4m3) {
+              problem.set_value(1, 293, 1, 33, infinity);
+              problem.set_value(1, 296, 1, 33, -infinity);
+              problem.set_value(1, 299, 0, dim - 1, -infinity);
+            }
+            problem.set_value(1, 275, 0, 0, nan);
+            problem.set_value(2, 20, 1, dim / 2, nan);
+            solve(device, problem);
+            check_rows(device, problem);
+          }
+        }
+      }
+    }
+  }
+}
+
 // ---- batch invariance
 
 namespace {

@@ -142,10 +142,12 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
         __syncwarp();
         loader.request_key(at, wanted);
         const int32_t position = tree.origin + tile * kTokens;
-        const bool mixed = position + kTokens - 1 > first_position || position < p.oldest(last_position) || p.sparse.vert_stride > 1;
-        attention.weights(position, mask, mixed && (last_position != first_position || p.sparse.vert_stride > 1));
+        const bool edge = position + kTokens - 1 > first_position || position < p.oldest(last_position);
+        const bool mixed = (edge && last_position != first_position) || p.sparse.vert_stride > 1;
+        attention.weights(position, mask, mixed);
         wait_for_stage(stages);
         widen_scales<Kind, kDim>(loader.value_tile(at) + kTokens * Loader::kRow, scales, mask, p.head_dim / 16, p.swizzled_v);
+        if (mixed) attention.set_not_finite_apart(Kind::template scale_bytes<kDim> != 0 ? scales : loader.value_tile(at), position);
         attention.values(loader.value_tile(at), scales);
         __syncwarp();
         loader.request_value(at, wanted);

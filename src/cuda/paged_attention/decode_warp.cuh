@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cuda/paged_attention/decode_params.cuh"
+#include "cuda/paged_attention/not_finite.cuh"
 
 namespace vkv::cuda {
 
@@ -96,6 +97,32 @@ class WarpAttention {
           s_[u][n][i] = exp2_approx(__fsub_rn(s_[u][n][i], base[i & 1]));
           sum_[n][i & 1] = __fadd_rn(sum_[n][i & 1], s_[u][n][i]);
         }
+      }
+    }
+  }
+
+  // Before values() of a tile whose rows see different tokens; `numbers`: of V, or of its scales.
+  __device__ void set_not_finite_apart(uint32_t numbers, int32_t position) {
+    uint32_t weightless = 0;
+#pragma unroll
+    for (int u = 0; u < kSubtiles; ++u) {
+#pragma unroll
+      for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const bool none = (Mma::pack(s_[u][n][i], 0.0f) & 0x7FFFu) == 0;
+          weightless |= (none ? 1u : 0u) << ((u * kRowTiles + n) * 4 + i);
+        }
+      }
+    }
+    const auto apart = set_apart<Kind, kDim, kRowTiles, kXPacked>(p_, numbers, position, first_position_, first_row_, head_, weightless);
+    if (!__any_sync(0xFFFFFFFFu, apart.any())) return;
+#pragma unroll
+    for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+      for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) acc_[m][n][i] = apart.joined(acc_[m][n][i], (m * kRowTiles + n) * 4 + i);
       }
     }
   }
@@ -383,26 +410,17 @@ class WarpAttention {
   }
 
   __device__ void mask_rows(int32_t position) {
-    const bool sparse = p_.sparse.vert_stride > 1;
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
 #pragma unroll
       for (int c = 0; c < 2; ++c) {
-        uint32_t head;
-        const int32_t at = row_position(8 * n + 2 * t_ + c, head);
-        const int32_t oldest = p_.oldest(at);
-        const int32_t offset = sparse ? p_.sparse.offset(head_ * static_cast<int32_t>(p_.group.divisor) + static_cast<int32_t>(head), head_) : 0;
+        const RowSight row(p_, first_position_, first_row_ + 8 * n + 2 * t_ + c, head_);
 #pragma unroll
         for (int u = 0; u < kSubtiles; ++u) {
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
             const int32_t token = position + 16 * u + Kind::template token<kXPacked>(g_ + 8 * h);
-            bool sees = token <= at && token >= oldest;
-            if (sparse && sees) {
-              const uint32_t block = p_.pages.block_size.divide(static_cast<uint32_t>(token)) * p_.pages.block_size.divisor;
-              sees = p_.sparse.attends(at, block, offset);
-            }
-            if (!sees) s_[u][n][2 * h + c] = -__builtin_huge_valf();
+            if (!row.sees(p_, token)) s_[u][n][2 * h + c] = -__builtin_huge_valf();
           }
         }
       }
@@ -434,11 +452,10 @@ __device__ void widen_scales(uint32_t from, uint32_t to, uint32_t mask, int grou
     for (int i = 0; i < kRow / kLanes; ++i) {
       const int g = i * kLanes + static_cast<int>(threadIdx.x % 32) / kTokens;
       const int row = swizzled ? token / 4 * 4 + g / quarter : token, byte = swizzled ? g % quarter * 4 + token % 4 : g;
-      uint16_t code = 0;
-      if (present && g < groups) asm volatile("ld.shared.u8 %0, [%1];" : "=h"(code) : "r"(from + row * kRow + byte) : "memory");
-      const __half2_raw h = __nv_cvt_fp8x2_to_halfraw2(code, __NV_E4M3);
+      const uint32_t code = present && g < groups ? load_shared<uint8_t>(from + row * kRow + byte) : 0;
+      const __half2_raw h = __nv_cvt_fp8x2_to_halfraw2(static_cast<__nv_fp8x2_storage_t>(code), __NV_E4M3);
       const __half scale = __hmul(__half(__half_raw{h.x}), __float2half(128.0f));
-      asm volatile("st.shared.u16 [%0], %1;" ::"r"(to + (g * kTokens + token) * 2), "h"(__half_as_ushort(scale)) : "memory");
+      store_shared<uint16_t>(to + (g * kTokens + token) * 2, __half_as_ushort(scale));
     }
     __syncwarp();
   }

@@ -25,7 +25,7 @@ __device__ int swizzled(int row, int piece) {
 // moved by pairs; V [dims][halves of the tokens][16 bytes] or, fp8, [halves][dims][16 bytes].
 __device__ inline int swizzled_token(int token) { return token ^ ((token >> 3 & 1) << 1); }
 
-template <class MmaType, vkv_dtype kDtype>
+template <class MmaType, vkv_dtype kDtype, uint32_t kExponents>
 struct Kind16 {
   using Mma = MmaType;
   static constexpr vkv_dtype dtype = kDtype;
@@ -59,6 +59,19 @@ struct Kind16 {
   static __device__ int run(int dim, int half) {
     return dim * 32 + 16 * (half ^ (dim >> 2 & 1));
   }
+
+  // Where V's numbers that are not finite are found: bytes, and of each number; where that of a token and a dim is.
+  static constexpr uint32_t exponents = kExponents;
+  using Special = uint16_t;
+  template <int kDim>
+  static constexpr int special_bytes = tile_tokens * row_bytes<kDim>;
+  template <int kDim, bool kXPacked>
+  static __device__ int special_at(int token, int dim) {
+    if constexpr (kXPacked) return run<kDim>(dim, token / 8) + token % 8 * 2;
+    else return token * row_bytes<kDim> + 16 * swizzled<row_bytes<kDim> / 16>(token, dim / 8) + dim % 8 * 2;
+  }
+  static __device__ bool is_infinity(uint32_t bits) { return (bits & 0x7FFFu) == (kExponents & 0xFFFFu); }
+
   // Calls step(k, a) with K's fragments of 16 tokens from `first` on.
   template <int kDim, bool kXPacked, class Step>
   static __device__ void keys(uint32_t tile, uint32_t, int first, int lane, Step&& step) {
@@ -92,8 +105,8 @@ struct Kind16 {
   }
 };
 
-using KindF16 = Kind16<MmaF16, VKV_DTYPE_F16>;
-using KindBF16 = Kind16<MmaBF16, VKV_DTYPE_BF16>;
+using KindF16 = Kind16<MmaF16, VKV_DTYPE_F16, 0x7C007C00u>;
+using KindBF16 = Kind16<MmaBF16, VKV_DTYPE_BF16, 0x7F807F80u>;
 
 // Two fp8 numbers to two halves.
 template <__nv_fp8_interpretation_t kFormat>
@@ -132,6 +145,19 @@ struct Kind8 {
   static __device__ int run(int dim, int half) {
     return 16 * (half * kDim + dim);
   }
+
+  static constexpr bool has_infinity = kFormat == __NV_E5M2;
+  static constexpr uint32_t exponents = has_infinity ? 0x7C7C7C7Cu : 0x7F7F7F7Fu;
+  using Special = uint8_t;
+  template <int kDim>
+  static constexpr int special_bytes = tile_tokens * row_bytes<kDim>;
+  template <int kDim, bool kXPacked>
+  static __device__ int special_at(int token, int dim) {
+    if constexpr (kXPacked) return run<kDim>(dim, token / 16) + token % 16;
+    else return token * row_bytes<kDim> + 16 * swizzled<row_bytes<kDim> / 16>(token, dim / 16) + dim % 16;
+  }
+  static __device__ bool is_infinity(uint32_t bits) { return has_infinity && (bits & 0x7Fu) == 0x7Cu; }
+
   template <int kDim, bool kXPacked, class Step>
   static __device__ void keys(uint32_t tile, uint32_t, int first, int lane, Step&& step) {
     constexpr int kPieces = row_bytes<kDim> / 16;
@@ -216,6 +242,18 @@ struct KindNvfp4 {
   static __device__ int run(int, int) {
     return 0;  // never x-packed
   }
+
+  // Only scales can be NaN.
+  static constexpr uint32_t exponents = 0x7C007C00u;
+  using Special = uint16_t;
+  template <int kDim>
+  static constexpr int special_bytes = kDim / 16 * tile_tokens * 2;
+  template <int, bool>
+  static __device__ int special_at(int token, int dim) {
+    return (dim / 16 * tile_tokens + token) * 2;
+  }
+  static __device__ bool is_infinity(uint32_t) { return false; }
+
   // Codes i and i + 4 of eight.
   static __device__ uint32_t codes(uint32_t r, int i) {
     const uint32_t signs = r << (12 - 4 * i), numbers = i < 3 ? r << (9 - 4 * i) : r >> 3;
@@ -226,9 +264,7 @@ struct KindNvfp4 {
     return reinterpret_cast<const uint32_t&>(y);
   }
   static __device__ uint32_t twice(uint32_t scales, int group, int token) {
-    uint16_t s;
-    asm volatile("ld.shared.u16 %0, [%1];" : "=h"(s) : "r"(scales + (group * tile_tokens + token) * 2));
-    return s * 0x10001u;
+    return load_shared<uint16_t>(scales + (group * tile_tokens + token) * 2) * 0x10001u;
   }
 
   template <int kDim, bool, class Step>
@@ -263,10 +299,9 @@ struct KindNvfp4 {
       ldmatrix_x4_trans(x, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, c + (i >> 1)));
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
-        uint32_t early, late;  // scales of tokens 2t, 2t + 1 and of those 8 later
+        // Scales of tokens 2t, 2t + 1 and of those 8 later.
         const uint32_t at = scales + ((2 * (c + j) + (g >> 2)) * tile_tokens + first + 2 * t) * 2;
-        asm volatile("ld.shared.u32 %0, [%1];" : "=r"(early) : "r"(at));
-        asm volatile("ld.shared.u32 %0, [%1];" : "=r"(late) : "r"(at + 16));
+        const uint32_t early = load_shared<uint32_t>(at), late = load_shared<uint32_t>(at + 16);
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
           const uint32_t a[4] = {times(codes(x[2 * j], 2 * h), early), times(codes(x[2 * j], 2 * h + 1), early),

@@ -238,8 +238,7 @@ class TileLoader {
       for (int i = 0; i < bytes; i += 4) cp_async4(target + i, from + i, quad != 0 ? 4 : 0);
     } else {
       for (int i = 0; i < bytes; ++i) {
-        const uint16_t byte = quad != 0 ? *reinterpret_cast<const uint8_t*>(from + i) : 0;
-        asm volatile("st.shared.u8 [%0], %1;" ::"r"(target + i), "h"(byte) : "memory");
+        store_shared<uint8_t>(target + i, quad != 0 ? *reinterpret_cast<const uint8_t*>(from + i) : uint8_t{0});
       }
     }
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cuda/paged_attention/prefill_tiles.cuh"
+#include "cuda/primitives/number.cuh"
 
 namespace vkv::cuda {
 
@@ -134,20 +135,14 @@ __device__ inline uint64_t attended_tokens(const AttentionParams& p, int32_t pos
 
 struct PrefillF16 : MmaF16 {
   static constexpr vkv_dtype dtype = VKV_DTYPE_F16;
-  static constexpr uint32_t exponents = 0x7C007C00u, units = 0x04000400u;
+  static constexpr uint32_t exponents = 0x7C007C00u;
   static __device__ float widen(uint32_t bits) { return __half2float(__ushort_as_half(static_cast<uint16_t>(bits))); }
 };
 struct PrefillBF16 : MmaBF16 {
   static constexpr vkv_dtype dtype = VKV_DTYPE_BF16;
-  static constexpr uint32_t exponents = 0x7F807F80u, units = 0x00800080u;
+  static constexpr uint32_t exponents = 0x7F807F80u;
   static __device__ float widen(uint32_t bits) { return __uint_as_float(bits << 16); }
 };
-
-// Bit 15 or 31 where the low or high number of a pair is not finite.
-template <class Type>
-__device__ uint32_t not_finite(uint32_t pair) {
-  return (pair & Type::exponents) + Type::units & 0x80008000u;
-}
 
 template <class Type, int kDims>
 __device__ bool any_not_finite(const char* tile) {
@@ -155,7 +150,7 @@ __device__ bool any_not_finite(const char* tile) {
 #pragma unroll
   for (int i = 0; i < kPrefillTokens * kDims / 8; i += kPrefillThreads) {
     const uint4 v = reinterpret_cast<const uint4*>(tile)[i + threadIdx.x];
-    found |= not_finite<Type>(v.x) | not_finite<Type>(v.y) | not_finite<Type>(v.z) | not_finite<Type>(v.w);
+    found |= not_finite<Type::exponents>(v.x) | not_finite<Type::exponents>(v.y) | not_finite<Type::exponents>(v.z) | not_finite<Type::exponents>(v.w);
   }
   return found != 0;
 }
@@ -165,7 +160,7 @@ __device__ void clear_not_finite(char* tile) {
 #pragma unroll 1
   for (int i = threadIdx.x; i < kPrefillTokens * kDims / 2; i += kPrefillThreads) {
     uint32_t& pair = reinterpret_cast<uint32_t*>(tile)[i];
-    const uint32_t bad = not_finite<Type>(pair);
+    const uint32_t bad = not_finite<Type::exponents>(pair);
     if (bad != 0) pair &= ((bad & 0x8000u) != 0 ? 0u : 0xFFFFu) | ((bad >> 31) != 0 ? 0u : 0xFFFF0000u);
   }
 }
@@ -193,7 +188,7 @@ __device__ void add_not_finite(float (&sums)[kDims / 8][4], const PrefillWeights
     for (int token = 0; token < kPrefillTokens; ++token) {
       const uint32_t pair =
           *reinterpret_cast<const uint32_t*>(tile + piece_offset<kPrefillTokens>(token, i) + 4 * t);
-      const uint32_t bad = not_finite<Type>(pair);
+      const uint32_t bad = not_finite<Type::exponents>(pair);
       if (bad == 0) continue;
 #pragma unroll
       for (int e = 0; e < 4; ++e) {

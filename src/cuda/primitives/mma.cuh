@@ -12,6 +12,27 @@ namespace vkv::cuda {
 
 __device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
+// ---- single numbers in shared memory
+
+template <class T>
+__device__ uint32_t load_shared(uint32_t from) {
+  if constexpr (sizeof(T) == 4) {
+    uint32_t x;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x) : "r"(from) : "memory");
+    return x;
+  } else {
+    uint16_t x;
+    if constexpr (sizeof(T) == 2) asm volatile("ld.shared.u16 %0, [%1];" : "=h"(x) : "r"(from) : "memory");
+    else asm volatile("ld.shared.u8 %0, [%1];" : "=h"(x) : "r"(from) : "memory");
+    return x;
+  }
+}
+template <class T>
+__device__ void store_shared(uint32_t to, T x) {
+  if constexpr (sizeof(T) == 1) asm volatile("st.shared.u8 [%0], %1;" ::"r"(to), "h"(static_cast<uint16_t>(x)) : "memory");
+  else asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(x) : "memory");
+}
+
 // ---- copies from global to shared memory
 
 // 16 bytes; those past `bytes` become zero, and nothing is read if it is 0.

@@ -50,6 +50,16 @@ struct Fp8 {
 using E4M3 = Fp8<VKV_DTYPE_FP8_E4M3, __NV_E4M3>;
 using E5M2 = Fp8<VKV_DTYPE_FP8_E5M2, __NV_E5M2>;
 
+// The sign bits of those of four bytes of numbers that are not finite: all of their bits of `exponents` are set. Numbers are
+// bytes where all bytes of `exponents` are the same, else halves.
+template <uint32_t kExponents>
+__device__ uint32_t not_finite(uint32_t numbers) {
+  constexpr bool kBytes = (kExponents & 0xFF) == (kExponents >> 8 & 0xFF);
+  constexpr uint32_t kLowest = (kExponents & 0xFFFF) & (0u - (kExponents & 0xFFFF));
+  constexpr uint32_t kUnits = kBytes ? kLowest * 0x01010101u : kLowest * 0x00010001u;
+  return (numbers & kExponents) + kUnits & (kBytes ? 0x80808080u : 0x80008000u);
+}
+
 // x / scale as IEEE float32 division gives it after rounding to fp8, at a third of the cost: one Newton correction makes
 // the quotient by the rounded reciprocal correctly rounded (Markstein, 1990) wherever no intermediate leaves the normal
 // range.
