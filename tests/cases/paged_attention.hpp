@@ -5,6 +5,7 @@
 // entries.
 #pragma once
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -319,7 +320,9 @@ struct PagedAttentionProblem {
       });
     } else {
       each_number(block, t, head, [&](uint8_t* at, int side, int64_t dim) {
-        if (side == 1 && dim == d) put_bits(at, support::encode(c.cache, x));
+        // Encoders saturate.
+        const bool infinity = c.cache == VKV_DTYPE_FP8_E5M2 && std::isinf(x);
+        if (side == 1 && dim == d) put_bits(at, infinity ? (x > 0 ? 0x7C : 0xFC) : support::encode(c.cache, x));
       });
     }
     caches.back().upload();

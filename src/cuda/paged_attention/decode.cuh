@@ -40,14 +40,15 @@ struct DecodeShared {
 
 // ---- the kernel
 
+// Until the oldest of the ring's groups, two a stage, is there.
 __device__ inline void wait_for_stage(int stages) {
-  switch (stages) {  // groups that may be under way: all but the oldest
-    case 1: cp_async_wait<1>(); break;
-    case 2: cp_async_wait<3>(); break;
-    case 3: cp_async_wait<5>(); break;
-    case 4: cp_async_wait<7>(); break;
-    case 5: cp_async_wait<9>(); break;
-    default: cp_async_wait<11>(); break;
+  static_assert(kMostStages == 4, "a case for each");
+  if (stages < 3) {
+    if (stages == 1) cp_async_wait<1>();
+    else cp_async_wait<3>();
+  } else {
+    if (stages == 3) cp_async_wait<5>();
+    else cp_async_wait<7>();
   }
   __syncwarp();
 }
@@ -64,26 +65,26 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   const int stages = params.loader.stages;
   const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
 
-  uint32_t head, row_tile, s;
-  uint32_t rest = params.kv_heads_div.divide(blockIdx.x, head);
-  rest = params.row_tiles_div.divide(rest, row_tile);
-  // Later parts first: only long sequences have them.
-  const auto part = static_cast<int32_t>((1u << (2 * params.most_cut)) - 1 - params.seqs_div.divide(rest, s));
+  uint32_t head, row_tile;
+  const uint32_t item = params.row_tiles_div.divide(params.kv_heads_div.divide(blockIdx.x, head), row_tile);
+  const DecodeWork work = find_work<kTokens>(p, params.tree, params.work, params.seqs_div, item);
+  if (work.sequence < 0) return;
+  const int32_t s = work.sequence, part = work.part;
 
   const bool reports = head == 0 && row_tile == 0 && part == 0 && warp == 0;
-  const AttentionSequences::Stored stored = p.sequences.load(static_cast<int32_t>(s));
+  const AttentionSequences::Stored stored = p.sequences.load(s);
   AttentionSequence q = {};
-  if (!p.pages.csr) p.pages.prefetch(static_cast<int32_t>(s), part, 2 * params.most_cut);
-  p.sequences.read_queries(q, static_cast<int32_t>(s), reports);
+  if (!params.work.balanced && !p.pages.csr) p.pages.prefetch(s, part, 2 * params.work.most_cut);
+  p.sequences.read_queries(q, s, reports);
   const int32_t rows = q.query_len * static_cast<int32_t>(p.group.divisor);
   const auto first_row = static_cast<int32_t>(row_tile * kRows);
   const bool absent = first_row >= rows || q.query_len > params.longest_query;
   using Attention = WarpAttention<Kind, kDim, kRowTiles, kXPacked>;
   Attention attention(params, q, first_row, absent ? 0 : rows, static_cast<int32_t>(head));
 
-  p.sequences.read_length(q, static_cast<int32_t>(s), stored, reports);
+  p.sequences.read_length(q, s, stored, reports);
   const AttentionTree tree = AttentionTree::of<kTokens>(p, q.length, q.query_len, params.tree);
-  const int cut = tree_cut(tree.tiles, tree.depth, params.least_cut, params.most_cut, params.chunk_tiles);
+  const int cut = work.cut_of(tree, params.work);
   if (absent || part >> (2 * cut) != 0) return;
 
   // Tokens that some row of this tile sees, and the rows' positions.
@@ -100,7 +101,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
     for (int i = lane * 16; i < stages * 2 * Loader::kSide; i += 512) *reinterpret_cast<uint4*>(ring + i) = {};
     __syncwarp();
   }
-  Loader loader(p, params.loader, static_cast<int32_t>(s), q, tree.origin, low, high, static_cast<int32_t>(head), head == 0, ring,
+  Loader loader(p, params.loader, s, q, tree.origin, low, high, static_cast<int32_t>(head), head == 0, ring,
                 shared.masks + warp * stages);
 
   // This CTA's node is of level `level`, its warps' nodes one below; a warp's leaves are neighbours.
@@ -118,8 +119,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
     if (++ahead < last_tile) loader.look_up(ahead);
   }
 
-  const int64_t unit = (static_cast<int64_t>(s) * params.row_tiles + row_tile) * p.num_kv_heads + head;
-  const int64_t first_part = unit << (2 * params.most_cut);
+  const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
   prepare_meetings(params.arrivals, first_part, part, cut);
   attention.prepare(q.length - q.query_len);
   float* slot = shared.slots + warp * kRows * Shared::kPitch;

@@ -3,6 +3,7 @@
 
 #include "cuda/paged_attention/loader.cuh"
 #include "cuda/paged_attention/nodes.cuh"
+#include "cuda/paged_attention/work.cuh"
 
 namespace vkv::cuda {
 
@@ -17,13 +18,12 @@ constexpr int decode_ctas(vkv_dtype cache, int dim, int row_tiles) {
 struct DecodeParams {
   FastDiv kv_heads_div, row_tiles_div, seqs_div;
   TreePolicy tree;
-  int32_t least_cut, most_cut, chunk_tiles;
-  int32_t row_tiles;              // of a sequence, at most
+  WorkPolicy work;
   int32_t longest_query;          // sequences of more query tokens are somebody else's
   bool paired_query, vector_out;  // query can be read by 4 bytes, out be written by 8
   LoaderPolicy loader;
   AttentionParams attention;
-  Arrivals arrivals;  // [units][4^most_cut]
+  Arrivals arrivals;  // [row tiles][KV heads][items]
   float* partials;    // likewise, of one row tile's states each; then their groups of 16
   int64_t all_parts;
 };

@@ -3,11 +3,16 @@
 namespace vkv::cuda {
 namespace {
 
-constexpr int kMostStages = 6;
 // Asked for at once by all CTAs of a multiprocessor: more only queues in front of the memory. On an H100, bf16, 8 KV heads,
 // 64 / 128 / 192 KiB: 8 sequences of 4096 tokens 52.4 / 55.1 / 56.8 us, 64 of 8192 727 / 730 / 731 us.
 constexpr int32_t kInFlight = 64 << 10;
 constexpr int32_t kReservedShared = 1024;  // per CTA, by the driver
+// Where sequences are cut by their own length: CTAs of one launch that leave parts behind, at most, which bounds the
+// workspace; and bytes of K and V that no part has more of, so that ragged batches end evenly.
+constexpr int64_t kMostParts = 16384;
+constexpr int64_t kChunkBytes = 1 << 20;
+// Where all lengths decide: parts that cutting may add, in waves of CTAs.
+constexpr int64_t kMostWaves = 4;
 
 DecodeInstances instances(vkv_dtype cache) {
   switch (cache) {
@@ -28,12 +33,19 @@ int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas) {
   return std::clamp(std::min(fit, wanted), 0, kMostStages);
 }
 
-// CTAs that share a multiprocessor. Where they all run in one or two waves, a wave that is not full costs as much as one
-// that is, and fewer at a time may take no more of them.
-int resident_ctas(const CudaContext& ctx, const DecodeInstance& i, int64_t parts) {
+// CTAs that share a multiprocessor.
+int most_ctas(const CudaContext& ctx, const DecodeInstance& i, int64_t parts) {
   if (i.stage_bytes == 0) return i.ctas;
   int most = static_cast<int>(std::min<int64_t>(i.ctas, ceil_div(parts, ctx.num_sms)));
   while (most > 1 && stages(ctx, i, most) == 0) --most;
+  return most;
+}
+
+// Where they all run in one or two waves, a wave that is not full costs as much as one that is, and fewer at a time may
+// take no more of them.
+int resident_ctas(const CudaContext& ctx, const DecodeInstance& i, int64_t parts) {
+  const int most = most_ctas(ctx, i, parts);
+  if (i.stage_bytes == 0) return most;
   const auto waves = [&](int ctas) { return ceil_div(parts, int64_t{ctx.num_sms} * ctas); };
   int best = most;
   if (waves(most) > 2) return best;
@@ -62,6 +74,34 @@ int64_t alignment(const PagedAttention& p, const Tensor& cache, const CacheSide&
   return all.add(cache, 1).add(side.token).add(side.head).add(p.head_dim / 2).bytes();
 }
 
+void balance(const CudaContext& ctx, const PagedAttention& p, int deepest, DecodePlan& plan) {
+  const int64_t all = p.num_seqs << (2 * deepest);
+  plan.ctas = most_ctas(ctx, *plan.instance, all * plan.units);
+  const int64_t slots = int64_t{ctx.num_sms} * plan.ctas;
+  plan.items = std::min(all, p.num_seqs + ceil_div(kMostWaves * slots, plan.units));
+  plan.work.balanced = true;
+  plan.work.units = static_cast<float>(plan.units);
+  plan.work.slots = static_cast<float>(slots);
+  // A CTA that widens what it reads draws less.
+  plan.work.streams = static_cast<float>(ctx.num_sms) * (element_size(p.key_cache.dtype) >= 2 ? 4.0f : 5.0f) / 3.0f;
+}
+
+void cut_by_length(const CudaContext& ctx, const PagedAttention& p, int32_t tiles, int deepest, DecodePlan& plan) {
+  const DecodeInstance& instance = *plan.instance;
+  WorkPolicy& w = plan.work;
+  const int64_t row_bytes = p.key_cache.dtype == VKV_DTYPE_NVFP4 ? p.key_cache.shape[3] : p.head_dim * element_size(p.key_cache.dtype);
+  w.chunk_tiles = static_cast<int32_t>(std::max<int64_t>(kChunkBytes / (2 * row_bytes * instance.tile_tokens), 1));
+  const int64_t whole = p.num_seqs * plan.units;
+  // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
+  while (w.least_cut < deepest && (whole << (2 * w.least_cut)) * 10 < int64_t{ctx.num_sms} * 9) ++w.least_cut;
+  w.most_cut = w.least_cut;
+  while (w.most_cut < deepest && tiles >> (2 * w.most_cut) > w.chunk_tiles && whole << (2 * w.most_cut + 2) <= kMostParts) {
+    ++w.most_cut;
+  }
+  plan.items = p.num_seqs << (2 * w.most_cut);
+  plan.ctas = resident_ctas(ctx, instance, plan.parts());
+}
+
 }  // namespace
 
 LoaderPolicy loader_policy(const PagedAttention& p, const AttentionParams& a, const DecodePlan& plan) {
@@ -83,23 +123,22 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
   const DecodeInstance& instance = *plan.instance;
   plan.longest_query = longest_query;
   plan.row_tiles = ceil_div(rows, 8 * instance.row_tiles);
-  plan.units = p.num_seqs * p.num_kv_heads * plan.row_tiles;
+  plan.units = p.num_kv_heads * plan.row_tiles;
 
   int64_t span = p.max_seq_len;
   if (p.sliding_window > 0) span = std::min(span, p.sliding_window + p.max_query_len + 16);
-  const auto tiles = static_cast<int32_t>(ceil_div(span, instance.tile_tokens));
+  const int64_t tiles = ceil_div(span, instance.tile_tokens);
   plan.tree = TreePolicy::of(p.num_kv_heads);
-  const int64_t row_bytes = p.key_cache.dtype == VKV_DTYPE_NVFP4 ? p.key_cache.shape[3] : p.head_dim * element_size(p.key_cache.dtype);
-  plan.chunk_tiles = static_cast<int32_t>(std::max<int64_t>(kChunkBytes / (2 * row_bytes * instance.tile_tokens), 1));
-  const int deepest = plan.tree.depth(tiles) - 1;
-  // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
-  while (plan.least_cut < deepest && (plan.units << (2 * plan.least_cut)) * 10 < int64_t{ctx.num_sms} * 9) ++plan.least_cut;
-  plan.most_cut = plan.least_cut;
-  while (plan.most_cut < deepest && tiles >> (2 * plan.most_cut) > plan.chunk_tiles &&
-         plan.units << (2 * plan.most_cut + 2) <= kMostParts) {
-    ++plan.most_cut;
+  const int deepest = plan.tree.depth(static_cast<int32_t>(tiles)) - 1;
+  cut_by_length(ctx, p, static_cast<int32_t>(tiles), deepest, plan);
+  // Where sequences may need different cuts, their lengths decide together. Where the window begins depends on
+  // query_start_loc, which only a sequence's own CTAs read.
+  const bool tiles_follow_length = p.sliding_window == 0 || !p.query_start_loc.present();
+  if (plan.work.most_cut > plan.work.least_cut && p.num_seqs > 1 && p.num_seqs <= kMostBalanced &&
+      p.num_seqs * tiles < int64_t{1} << 31 && tiles_follow_length) {
+    balance(ctx, p, deepest, plan);
   }
-  plan.ctas = resident_ctas(ctx, instance, plan.parts());
+  plan.work.items = static_cast<int32_t>(std::min<int64_t>(plan.items, 0x7FFFFFFF));
   plan.stages = stages(ctx, instance, plan.ctas);
   return plan;
 }

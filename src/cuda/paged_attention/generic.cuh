@@ -65,25 +65,25 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
   const AttentionParams& p = params.attention;
   const int warp = static_cast<int>(threadIdx.x / 32);
 
-  uint32_t head, row_tile, s;
-  uint32_t rest = params.kv_heads_div.divide(blockIdx.x, head);
-  rest = params.row_tiles_div.divide(rest, row_tile);
-  // Later parts first: only long sequences have them.
-  const auto part = static_cast<int32_t>((1u << (2 * params.most_cut)) - 1 - params.seqs_div.divide(rest, s));
+  uint32_t head, row_tile;
+  const uint32_t item = params.row_tiles_div.divide(params.kv_heads_div.divide(blockIdx.x, head), row_tile);
+  const DecodeWork work = find_work<kTokens>(p, params.tree, params.work, params.seqs_div, item);
+  if (work.sequence < 0) return;
+  const int32_t s = work.sequence, part = work.part;
 
   const bool reports = head == 0 && row_tile == 0 && part == 0 && warp == 0;
-  const AttentionSequence q = p.sequences.read(static_cast<int32_t>(s), reports);
+  const AttentionSequence q = p.sequences.read(s, reports);
   const int32_t rows = q.query_len * static_cast<int32_t>(p.group.divisor);
   const auto first_row = static_cast<int32_t>(row_tile * kRows);
   if (first_row >= rows || q.query_len > params.longest_query) return;
   const AttentionTree tree = AttentionTree::of<kTokens>(p, q.length, q.query_len, params.tree);
-  const int cut = tree_cut(tree.tiles, tree.depth, params.least_cut, params.most_cut, params.chunk_tiles);
+  const int cut = work.cut_of(tree, params.work);
   if (part >> (2 * cut) != 0) return;
 
   const auto position = [&](int32_t row) {
     return q.length - q.query_len + static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(row)));
   };
-  GenericSpan span = {static_cast<int32_t>(s), static_cast<int32_t>(head), first_row, rows, 0, 0, -1};
+  GenericSpan span = {s, static_cast<int32_t>(head), first_row, rows, 0, 0, -1};
   span.low = p.oldest(position(first_row));
   span.high = position(min(first_row + kRows, rows) - 1) + 1;
   if (first_row > 0) span.seen = position(first_row - 1);
@@ -130,8 +130,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
   }
 
   if (cut > 0) {
-    const int64_t unit = (static_cast<int64_t>(s) * params.row_tiles + row_tile) * p.num_kv_heads + head;
-    const int64_t first_part = unit << (2 * params.most_cut);
+    const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
     if (!fold_parts(node, params.arrivals, params.partials, params.all_parts, first_part, part, cut)) return;
   }
   node.finish(p, q, first_row, rows, static_cast<int32_t>(head), 1.0f, params.vector_out);

@@ -20,7 +20,7 @@ struct Workspace {
   std::size_t bytes;
 
   Workspace(void* base, const DecodePlan& plan) : arrivals{}, partials(nullptr), bytes(0) {
-    if (plan.most_cut == 0) return;
+    if (!plan.cuts()) return;
     const auto parts = static_cast<std::size_t>(plan.parts());
     const std::size_t words = (parts * sizeof(unsigned long long) + 255) / 256 * 256;
     arrivals.words = static_cast<unsigned long long*>(base);
@@ -49,7 +49,7 @@ DecodePlan plan_or_refuse(const CudaContext& ctx, const PagedAttention& p) {
   const DecodePlan plan = decode_plan(ctx, p, prefill_serves(p) ? kPrefillQueries - 1 : kLongestQuery);
   if (plan.parts() >= int64_t{1} << 31) {
     fail(VKV_ERROR_NOT_SUPPORTED, "num_seqs * num_kv_heads * query rows / %d is %lld; the CUDA backend supports fewer than 2^31",
-         8 * plan.instance->row_tiles, static_cast<long long>(plan.units));
+         8 * plan.instance->row_tiles, static_cast<long long>(p.num_seqs * plan.units));
   }
   return plan;
 }
@@ -81,10 +81,7 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   d.partials = workspace.partials;
   d.all_parts = plan.parts();
   d.tree = plan.tree;
-  d.least_cut = plan.least_cut;
-  d.most_cut = plan.most_cut;
-  d.chunk_tiles = plan.chunk_tiles;
-  d.row_tiles = static_cast<int32_t>(plan.row_tiles);
+  d.work = plan.work;
   d.longest_query = plan.longest_query;
   d.paired_query = Alignment().add(p.query, 2).bytes() >= 4;
   d.vector_out = Alignment().add(p.out, 2).bytes() >= 8;

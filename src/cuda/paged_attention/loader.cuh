@@ -9,6 +9,8 @@
 
 namespace vkv::cuda {
 
+constexpr int kMostStages = 4;
+
 struct LoaderPolicy {
   int32_t stages;      // tiles in the ring
   int32_t piece_bytes; // of K's and V's addresses: 16 for asynchronous copies, else the width of a load (8, 4, 2, 1)

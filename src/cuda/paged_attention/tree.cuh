@@ -18,13 +18,13 @@ constexpr int kMostDepth = 5;
 // How deep trees are. Many leaves spread one sequence over many warps, and each costs a fold: so many only where leaves have
 // several tiles, or few KV heads leave few warps otherwise.
 struct TreePolicy {
-  int32_t two, three;  // tiles from which a tree has two and three levels; a further one where leaves keep four tiles
-  int32_t most;
+  int32_t two, three;  // tiles from which a tree has two and three levels
+  int32_t leaf;        // a further one where leaves keep so many tiles
 
   // Measured on an H100, bf16, 8 KV heads, `three` 64 / 129: one sequence of 1024 tokens 9.1 / 11.1 us, 32 of 2048
   // 106 / 94 us, 128 of 1024 214 / 189 us.
   static constexpr TreePolicy of(int64_t num_kv_heads) {
-    return {16, 129, num_kv_heads >= 8 ? 3 : num_kv_heads >= 4 ? 4 : kMostDepth};
+    return {16, 129, num_kv_heads >= 8 ? 16 : 4};
   }
 
 #ifdef __CUDACC__
@@ -32,7 +32,7 @@ struct TreePolicy {
 #endif
   int depth(int32_t tiles) const {
     int depth = tiles < two ? 1 : tiles < three ? 2 : 3;
-    while (depth >= 3 && depth < most && tiles >> (2 * depth + 2) >= 4) ++depth;
+    while (depth >= 3 && depth < kMostDepth && tiles >> (2 * depth + 2) >= leaf) ++depth;
     return depth;
   }
 };
