@@ -326,8 +326,8 @@ class WarpAttention {
     largest = max(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 1));
     largest = max(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 2));
     const int exponent = static_cast<int>(largest >> 7);  // 2^(exponent - 127) at most
-    // The largest number comes to 2^8; a row of zeros or with infinities stays as it is.
-    const int shift = exponent == 0 || exponent == 255 ? 0 : min(max(135 - exponent, -126), 126);
+    // The largest number comes to 2^query_exponent; a row of zeros or with infinities stays as it is.
+    const int shift = exponent == 0 || exponent == 255 ? 0 : min(max(127 + Kind::query_exponent - exponent, -126), 126);
     const float by = __int_as_float((127 + shift) << 23);
 #pragma unroll
     for (int k = 0; k < kSteps; ++k) {

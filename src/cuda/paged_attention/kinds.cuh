@@ -126,6 +126,7 @@ struct Kind8 {
   static constexpr int scale_bytes = 0;
   static constexpr float gain = 1.0f;
   static constexpr bool converts_query = true;
+  static constexpr int query_exponent = 8;  // of a bfloat16 row's largest number as a half
   static constexpr bool neighbours = true;
 
   static __device__ int2 query_dims(int k, int half, int t) {
@@ -224,6 +225,7 @@ struct KindNvfp4 {
   static constexpr int scale_bytes = kDim / 16;
   static constexpr float gain = 16384.0f;
   static constexpr bool converts_query = true;
+  static constexpr int query_exponent = 15;  // leaves room for `gain`
   static constexpr bool neighbours = false;
 
   static __device__ int2 query_dims(int k, int half, int t) {
