@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
 
   const Shared shared(memory, stages);
   char* ring = shared.ring + warp * stages * 2 * Loader::kSide;
-  const uint32_t scales = shared_address(shared.scales + warp * Shared::kScales);
+  constexpr uint32_t kScalesAt = kTokens * Loader::kRow;  // NVFP4: scales lie behind the numbers
   if (p.head_dim < kDim) {  // dims past the head are never copied
     for (int i = lane * 16; i < stages * 2 * Loader::kSide; i += 512) *reinterpret_cast<uint4*>(ring + i) = {};
     __syncwarp();
@@ -137,8 +137,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
         const bool wanted = ahead < last_tile;
         wait_for_stage(stages);
         const uint32_t mask = loader.mask(at);
-        widen_scales<Kind, kDim>(loader.key_tile(at) + kTokens * Loader::kRow, scales, mask, p.head_dim / 16, false);
-        attention.keys(loader.key_tile(at), scales);
+        attention.keys(loader.key_tile(at), loader.key_tile(at) + kScalesAt);
         __syncwarp();
         loader.request_key(at, wanted);
         const int32_t position = tree.origin + tile * kTokens;
@@ -146,7 +145,10 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
         const bool mixed = (edge && last_position != first_position) || p.sparse.vert_stride > 1;
         attention.weights(position, mask, mixed);
         wait_for_stage(stages);
-        widen_scales<Kind, kDim>(loader.value_tile(at) + kTokens * Loader::kRow, scales, mask, p.head_dim / 16, p.swizzled_v);
+        const uint32_t scales = loader.value_tile(at) + kScalesAt;
+        if constexpr (Kind::template scale_bytes<kDim> != 0) {
+          if (p.swizzled_v) unswizzle_scales<Kind, kDim>(scales, mask, p.head_dim / 16);
+        }
         if (mixed) attention.set_not_finite_apart(Kind::template scale_bytes<kDim> != 0 ? scales : loader.value_tile(at), position);
         attention.values(loader.value_tile(at), scales);
         __syncwarp();

@@ -326,8 +326,8 @@ class WarpAttention {
     largest = max(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 1));
     largest = max(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 2));
     const int exponent = static_cast<int>(largest >> 7);  // 2^(exponent - 127) at most
-    // The largest number comes to 2^8; a row of zeros or with infinities stays as it is.
-    const int shift = exponent == 0 || exponent == 255 ? 0 : min(max(135 - exponent, -126), 126);
+    // The largest number comes to 2^query_exponent; a row of zeros or with infinities stays as it is.
+    const int shift = exponent == 0 || exponent == 255 ? 0 : min(max(127 + Kind::query_exponent - exponent, -126), 126);
     const float by = __int_as_float((127 + shift) << 23);
 #pragma unroll
     for (int k = 0; k < kSteps; ++k) {
@@ -440,25 +440,29 @@ class WarpAttention {
 
 // ---- NVFP4 scales
 
-// Bytes of scales as they lie in memory become halves [dims / 16][tokens] times 2^7; those of absent tokens become 0.
+// Swizzled scales of V become rows [tokens][dims / 16] in their place; those of absent tokens become 0. A word holds a group of
+// the quad's four tokens, a quarter of the groups is in each of the quad's rows.
 template <class Kind, int kDim>
-__device__ void widen_scales(uint32_t from, uint32_t to, uint32_t mask, int groups, bool swizzled) {
-  if constexpr (Kind::template scale_bytes<kDim> != 0) {
-    constexpr int kRow = Kind::template scale_bytes<kDim>, kTokens = Kind::tile_tokens, kLanes = 32 / kTokens;
-    const int token = static_cast<int>(threadIdx.x) % kTokens;
-    const bool present = (mask >> token & 1) != 0;
-    const int quarter = max(groups / 4, 1);
+__device__ void unswizzle_scales(uint32_t scales, uint32_t mask, int groups) {
+  constexpr int kRow = Kind::template scale_bytes<kDim>, kWords = kRow / 4;
+  const int token = static_cast<int>(threadIdx.x % 32), quarter = groups / 4;
+  const bool present = (mask >> token & 1) != 0;
+  const uint32_t from = scales + token / 4 * 4 * kRow + token % 4, to = scales + token * kRow;
+  uint8_t codes[4][kWords];
 #pragma unroll
-    for (int i = 0; i < kRow / kLanes; ++i) {
-      const int g = i * kLanes + static_cast<int>(threadIdx.x % 32) / kTokens;
-      const int row = swizzled ? token / 4 * 4 + g / quarter : token, byte = swizzled ? g % quarter * 4 + token % 4 : g;
-      const uint32_t code = present && g < groups ? load_shared<uint8_t>(from + row * kRow + byte) : 0;
-      const __half2_raw h = __nv_cvt_fp8x2_to_halfraw2(static_cast<__nv_fp8x2_storage_t>(code), __NV_E4M3);
-      const __half scale = __hmul(__half(__half_raw{h.x}), __float2half(128.0f));
-      store_shared<uint16_t>(to + (g * kTokens + token) * 2, __half_as_ushort(scale));
-    }
-    __syncwarp();
+  for (int i = 0; i < 4; ++i) {
+#pragma unroll
+    for (int j = 0; j < kWords; ++j) codes[i][j] = present ? load_shared<uint8_t>(from + i * kRow + 4 * j) : 0;
   }
+  __syncwarp();
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+#pragma unroll
+    for (int j = 0; j < kWords; ++j) {
+      if (j < quarter) store_shared<uint8_t>(to + i * quarter + j, codes[i][j]);
+    }
+  }
+  __syncwarp();
 }
 
 #endif

@@ -126,6 +126,7 @@ struct Kind8 {
   static constexpr int scale_bytes = 0;
   static constexpr float gain = 1.0f;
   static constexpr bool converts_query = true;
+  static constexpr int query_exponent = 8;  // of a bfloat16 row's largest number as a half
   static constexpr bool neighbours = true;
 
   static __device__ int2 query_dims(int k, int half, int t) {
@@ -212,8 +213,8 @@ struct Kind8 {
 using KindE4M3 = Kind8<__NV_E4M3, VKV_DTYPE_FP8_E4M3>;
 using KindE5M2 = Kind8<__NV_E5M2, VKV_DTYPE_FP8_E5M2>;
 
-// NVFP4. An e2m1 code put into a half's bits 15, 11..9 is 2^-14 times its value; the scale carries 2^7, so that a fragment
-// holds 2^-7 times the number, exactly. Scales lie in shared memory as halves, [dims / 16][tokens].
+// NVFP4. An e2m1 code put into a half's bits 15, 11..9 is 2^-14 times its value. Times the scale it is 2^-14 times the number,
+// exactly: a multiple of 2^-24 of at most six bits. Scales lie in shared memory as they do in the cache, [tokens][dims / 16].
 struct KindNvfp4 {
   using Mma = MmaF16;
   static constexpr vkv_dtype dtype = VKV_DTYPE_NVFP4;
@@ -222,8 +223,9 @@ struct KindNvfp4 {
   static constexpr int row_bytes = kDim / 2;
   template <int kDim>
   static constexpr int scale_bytes = kDim / 16;
-  static constexpr float gain = 128.0f;
+  static constexpr float gain = 16384.0f;
   static constexpr bool converts_query = true;
+  static constexpr int query_exponent = 15;  // leaves room for `gain`
   static constexpr bool neighbours = false;
 
   static __device__ int2 query_dims(int k, int half, int t) {
@@ -244,69 +246,109 @@ struct KindNvfp4 {
   }
 
   // Only scales can be NaN.
-  static constexpr uint32_t exponents = 0x7C007C00u;
-  using Special = uint16_t;
+  static constexpr uint32_t exponents = 0x7F7F7F7Fu;
+  using Special = uint8_t;
   template <int kDim>
-  static constexpr int special_bytes = kDim / 16 * tile_tokens * 2;
-  template <int, bool>
+  static constexpr int special_bytes = tile_tokens * scale_bytes<kDim>;
+  template <int kDim, bool>
   static __device__ int special_at(int token, int dim) {
-    return (dim / 16 * tile_tokens + token) * 2;
+    return token * scale_bytes<kDim> + dim / 16;
   }
   static __device__ bool is_infinity(uint32_t) { return false; }
 
-  // Codes i and i + 4 of eight.
-  static __device__ uint32_t codes(uint32_t r, int i) {
-    const uint32_t signs = r << (12 - 4 * i), numbers = i < 3 ? r << (9 - 4 * i) : r >> 3;
-    return (signs & 0x80008000u) | (numbers & 0x0E000E00u);
+  // Bit 7 of each byte from `signs`, the others from `numbers`: one instruction, of which the compiler would make two.
+  static __device__ uint32_t joined(uint32_t signs, uint32_t numbers) {
+    uint32_t x;
+    asm("lop3.b32 %0, %1, %2, 0x80808080, 0xE4;" : "=r"(x) : "r"(signs), "r"(numbers));
+    return x;
   }
-  static __device__ uint32_t times(uint32_t a, uint32_t b) {
-    const __half2 y = __hmul2(reinterpret_cast<const __half2&>(a), reinterpret_cast<const __half2&>(b));
+  // Codes i and i + 4 of eight become x[i]. First they come to bits 7, 3..1 of bytes whose other bits mean nothing.
+  static __device__ void widen(uint32_t codes, uint32_t (&x)[4]) {
+    const uint32_t even = joined(codes << 4, codes << 1), odd = joined(codes, codes >> 3);
+    constexpr uint32_t kBits = 0x8E008E00u;
+    x[0] = even << 8 & kBits;
+    x[1] = odd << 8 & kBits;
+    x[2] = even & kBits;
+    x[3] = odd & kBits;
+  }
+  static __device__ uint32_t times(uint32_t a, __half2 scales) {
+    const __half2 y = __hmul2(reinterpret_cast<const __half2&>(a), scales);
     return reinterpret_cast<const uint32_t&>(y);
   }
-  static __device__ uint32_t twice(uint32_t scales, int group, int token) {
-    return load_shared<uint16_t>(scales + (group * tile_tokens + token) * 2) * 0x10001u;
+  static __device__ __half2 widen_scales(uint32_t pair) {
+#if __CUDA_ARCH__ >= 890
+    const uint32_t x = widen_fp8<__NV_E4M3>(pair);
+#else
+    // Without an instruction for it the conversion is a loop. A number's bits moved into a half are 2^-8 times it, but for NaN.
+    const uint32_t bytes = (pair | pair << 8) & 0x00FF00FFu, numbers = (bytes & 0x007F007Fu) << 7;
+    const uint32_t nan = (numbers + 0x00800080u) & 0x40004000u;
+    const uint32_t x = times((bytes & 0x00800080u) << 8 | numbers | nan, __float2half2_rn(256.0f));
+#endif
+    return reinterpret_cast<const __half2&>(x);
+  }
+
+  // Where in a tile's first 16 tokens a lane's piece for ldmatrix is. The one c pieces on, c even, is at that ^ 16 * c.
+  template <int kDim>
+  static __device__ uint32_t piece(int lane) {
+    const int row = lane & 15;
+    return row * row_bytes<kDim> + 16 * swizzled<row_bytes<kDim> / 16>(row, lane >> 4);
   }
 
   template <int kDim, bool, class Step>
   static __device__ void keys(uint32_t tile, uint32_t scales, int first, int lane, Step&& step) {
-    constexpr int kPieces = row_bytes<kDim> / 16;
-    const int row = first + (lane & 15), g = lane >> 2, t = lane & 3;
+    constexpr int kRow = scale_bytes<kDim>;
+    const int g = lane >> 2, t = lane & 3;
+    const uint32_t at = tile + piece<kDim>(lane);
+    uint32_t low[kRow / 4], high[kRow / 4];  // of tokens g and g + 8
+    load_shared(low, scales + g * kRow + first * kRow);
+    load_shared(high, scales + g * kRow + (first + 8) * kRow);
+    const uint32_t pick = t < 2 ? 0x6420 : 0x7531;  // a lane's dims are in one group of each two
 #pragma unroll
     for (int c = 0; c < kDim / 32; c += 2) {
       uint32_t r[4];
-      ldmatrix_x4(r, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, c + (lane >> 4)));
+      ldmatrix_x4(r, (at ^ 16 * c) + first * row_bytes<kDim>);
+      const uint32_t by = __byte_perm(low[c / 2], high[c / 2], pick);
+      const __half2 by_low = widen_scales(by & 0xFFFF), by_high = widen_scales(by >> 16);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const uint32_t low = twice(scales, 2 * (c + i) + (t >> 1), first + g);
-        const uint32_t high = twice(scales, 2 * (c + i) + (t >> 1), first + g + 8);
+        uint32_t x[4], y[4];
+        widen(r[2 * i], x);
+        widen(r[2 * i + 1], y);
+        const __half2 l = i == 0 ? __low2half2(by_low) : __high2half2(by_low);
+        const __half2 h = i == 0 ? __low2half2(by_high) : __high2half2(by_high);
 #pragma unroll
-        for (int h = 0; h < 2; ++h) {
-          const uint32_t a[4] = {times(codes(r[2 * i], 2 * h), low), times(codes(r[2 * i + 1], 2 * h), high),
-                                 times(codes(r[2 * i], 2 * h + 1), low), times(codes(r[2 * i + 1], 2 * h + 1), high)};
-          step(2 * (c + i) + h, a);
+        for (int k = 0; k < 2; ++k) {
+          const uint32_t a[4] = {times(x[2 * k], l), times(y[2 * k], h), times(x[2 * k + 1], l), times(y[2 * k + 1], h)};
+          step(2 * (c + i) + k, a);
         }
       }
     }
   }
   template <int kDim, bool, class Step>
   static __device__ void values(uint32_t tile, uint32_t scales, int first, int lane, Step&& step) {
-    constexpr int kPieces = row_bytes<kDim> / 16;
-    const int i = lane >> 3, r = lane & 7, g = lane >> 2, t = lane & 3;
-    const int row = first + (i & 1) * 8 + r;
+    constexpr int kRow = scale_bytes<kDim>;
+    const int g = lane >> 2, t = lane & 3;
+    const uint32_t at = tile + piece<kDim>(lane);
+    uint32_t early[kRow / 2], late[kRow / 2];  // of tokens 2t, 2t + 1 and of those 8 later
+    load_shared(early, scales + 2 * t * kRow + first * kRow);
+    load_shared(late, scales + 2 * t * kRow + (first + 8) * kRow);
+    const uint32_t pick = g < 4 ? 0x6240 : 0x7351;
 #pragma unroll
     for (int c = 0; c < kDim / 32; c += 2) {
-      uint32_t x[4];
-      ldmatrix_x4_trans(x, tile + row * row_bytes<kDim> + 16 * swizzled<kPieces>(row, c + (i >> 1)));
+      uint32_t r[4];
+      ldmatrix_x4_trans(r, (at ^ 16 * c) + first * row_bytes<kDim>);
+      const uint32_t by_early = __byte_perm(early[c / 2], early[c / 2 + kRow / 4], pick);
+      const uint32_t by_late = __byte_perm(late[c / 2], late[c / 2 + kRow / 4], pick);
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
-        // Scales of tokens 2t, 2t + 1 and of those 8 later.
-        const uint32_t at = scales + ((2 * (c + j) + (g >> 2)) * tile_tokens + first + 2 * t) * 2;
-        const uint32_t early = load_shared<uint32_t>(at), late = load_shared<uint32_t>(at + 16);
+        uint32_t x[4], y[4];
+        widen(r[2 * j], x);
+        widen(r[2 * j + 1], y);
+        const __half2 e = widen_scales(by_early >> 16 * j & 0xFFFF), l = widen_scales(by_late >> 16 * j & 0xFFFF);
 #pragma unroll
-        for (int h = 0; h < 2; ++h) {
-          const uint32_t a[4] = {times(codes(x[2 * j], 2 * h), early), times(codes(x[2 * j], 2 * h + 1), early),
-                                 times(codes(x[2 * j + 1], 2 * h), late), times(codes(x[2 * j + 1], 2 * h + 1), late)};
-          step(2 * (c + j) + h, a);
+        for (int k = 0; k < 2; ++k) {
+          const uint32_t a[4] = {times(x[2 * k], e), times(x[2 * k + 1], e), times(y[2 * k], l), times(y[2 * k + 1], l)};
+          step(2 * (c + j) + k, a);
         }
       }
     }

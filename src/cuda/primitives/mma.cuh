@@ -33,6 +33,25 @@ __device__ void store_shared(uint32_t to, T x) {
   else asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(x) : "memory");
 }
 
+// Neighbours, aligned as all of them or to 16 bytes.
+template <int kWords>
+__device__ void load_shared(uint32_t (&x)[kWords], uint32_t from) {
+  if constexpr (kWords == 1) {
+    x[0] = load_shared<uint32_t>(from);
+  } else if constexpr (kWords == 2) {
+    asm volatile("ld.shared.v2.u32 {%0,%1}, [%2];" : "=r"(x[0]), "=r"(x[1]) : "r"(from) : "memory");
+  } else {
+    static_assert(kWords % 4 == 0, "whole 16 bytes");
+#pragma unroll
+    for (int i = 0; i < kWords; i += 4) {
+      asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
+                   : "=r"(x[i]), "=r"(x[i + 1]), "=r"(x[i + 2]), "=r"(x[i + 3])
+                   : "r"(from + 4 * i)
+                   : "memory");
+    }
+  }
+}
+
 // ---- copies from global to shared memory
 
 // 16 bytes; those past `bytes` become zero, and nothing is read if it is 0.
