@@ -17,8 +17,7 @@ template <class Kind, int kDim, int kRowTiles>
 struct DecodeShared {
   static constexpr int kRows = 8 * kRowTiles;
   static constexpr int kPitch = kDim + 4;  // floats from row to row: other banks
-  static constexpr int kScales = Kind::template scale_bytes<kDim> * Kind::tile_tokens * 2;  // NVFP4: a side's scales of a tile as halves
-  static constexpr int kFixed = kDecodeWarps * (kRows * (kPitch * 4 + 8) + kScales);
+  static constexpr int kFixed = kDecodeWarps * kRows * (kPitch * 4 + 8);
   static constexpr int kStage = kDecodeWarps * 2 * TileLoader<Kind, kDim, false>::kSide;
 
   static constexpr int bytes(int stages) { return kFixed + stages * (kStage + kDecodeWarps * 4); }
@@ -26,15 +25,13 @@ struct DecodeShared {
   char* ring;
   float* slots;          // [warps][rows][kPitch]
   SoftmaxState* states;  // [warps][rows]
-  char* scales;
   uint32_t* masks;  // [warps][stages]
 
   __device__ DecodeShared(char* base, int stages) {
     ring = base;
     slots = reinterpret_cast<float*>(ring + stages * kStage);
     states = reinterpret_cast<SoftmaxState*>(slots + kDecodeWarps * kRows * kPitch);
-    scales = reinterpret_cast<char*>(states + kDecodeWarps * kRows);
-    masks = reinterpret_cast<uint32_t*>(scales + kDecodeWarps * kScales);
+    masks = reinterpret_cast<uint32_t*>(states + kDecodeWarps * kRows);
   }
 };
 
