@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   const bool reports = head == 0 && row_tile == 0 && part == 0 && warp == 0;
   const AttentionSequences::Stored stored = p.sequences.load(s);
   AttentionSequence q = {};
-  if (!params.work.balanced && !p.pages.csr) p.pages.prefetch(s, part, 2 * params.work.most_cut);
+  if (!params.work.balanced) p.pages.prefetch_part(s, part, 2 * params.work.most_cut);
   p.sequences.read_queries(q, s, reports);
   const int32_t rows = q.query_len * static_cast<int32_t>(p.group.divisor);
   const auto first_row = static_cast<int32_t>(row_tile * kRows);

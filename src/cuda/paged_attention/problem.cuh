@@ -82,12 +82,15 @@ struct AttentionPages {
   __device__ const int32_t* row(int32_t s, const AttentionSequence& q) const {
     return table + s * row_stride + q.entry * entry_stride;
   }
-  // A hint, before the length is known: the entries of `part` of 2^parts equal ones, if the sequence is as long as can be.
-  __device__ void prefetch(int32_t s, int32_t part, int parts) const {
-    const int64_t share = (columns >> parts) + 1, column = part * share + static_cast<int64_t>(threadIdx.x) * 32;
-    if (threadIdx.x * 32 < share && column < columns) {
-      asm volatile("prefetch.global.L2 [%0];" ::"l"(table + s * row_stride + column));
-    }
+  // Hints to the L2, before lengths are known, for padded tables: the entries of `part` of 2^parts equal ones, if the sequence
+  // is as long as can be; and those of `s` from 4096 * turn on.
+  __device__ void prefetch_part(int32_t s, int32_t part, int parts) const {
+    const int64_t share = (columns >> parts) + 1;
+    if (threadIdx.x * 32 < share) prefetch(s, part * share + static_cast<int64_t>(threadIdx.x) * 32);
+  }
+  __device__ void prefetch_turn(int32_t s, int64_t turn) const { prefetch(s, (turn * blockDim.x + threadIdx.x) * 32); }
+  __device__ void prefetch(int32_t s, int64_t column) const {
+    if (!csr && column < columns) asm volatile("prefetch.global.L2 [%0];" ::"l"(table + s * row_stride + column));
   }
   // Out of line: what is wrong with the id of `column`.
   __device__ __noinline__ void report_block(int32_t s, const AttentionSequence& q, uint32_t column, int32_t id) const {

@@ -111,7 +111,8 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
   __syncthreads();
   const auto cost = [&](uint32_t parts, uint32_t most) {
     const float ctas = static_cast<float>(parts) * policy.units, last = static_cast<float>(most);
-    return ctas <= policy.slots ? fmaxf(least, last) + kPerPart : least + kPerPart * ctas / policy.slots + kTail * last;
+    if (ctas <= policy.slots) return fmaxf(least, last) + kPerPart + kTail / 2 * last;
+    return least + kPerPart * ctas / policy.slots + kTail * last;
   };
   int chunk = 31;
   float best = cost(static_cast<uint32_t>(p.num_seqs), longest);
@@ -178,9 +179,13 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
 template <int kTileTokens>
 __device__ DecodeWork find_work(const AttentionParams& p, const TreePolicy& tree, const WorkPolicy& policy, const FastDiv& seqs,
                                 uint32_t item) {
-  if (policy.balanced) return balance<kTileTokens>(p, tree, policy, static_cast<int32_t>(item));
-  // Later parts first: only long sequences have them.
   uint32_t s;
+  if (policy.balanced) {
+    const uint32_t turn = seqs.divide(blockIdx.x, s);
+    p.pages.prefetch_turn(static_cast<int32_t>(s), turn);
+    return balance<kTileTokens>(p, tree, policy, static_cast<int32_t>(item));
+  }
+  // Later parts first: only long sequences have them.
   const auto part = static_cast<int32_t>((1u << (2 * policy.most_cut)) - 1 - seqs.divide(item, s));
   return {static_cast<int32_t>(s), part, static_cast<int32_t>(s << (2 * policy.most_cut)), -1};
 }
