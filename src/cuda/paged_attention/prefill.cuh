@@ -164,11 +164,22 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
     }
     state.add(scores, logits.factor(), decay);
   };
-  // The values of `tile` and the keys of the next one are there.
-  const auto arrive = [&](int32_t tile) {
+  // The values of this step's tile and the keys of the next one are there.
+  const auto arrive = [&] {
     cp_async_wait<kStages - 2>();
     Product::publish();
     __syncthreads();
+  };
+  float decay[2] = {1, 1};
+  const auto rescale = [&] {
+    if (!__any_sync(0xFFFFFFFFu, decay[0] != 1 || decay[1] != 1)) return;
+#pragma unroll
+    for (int d = 0; d < kDims / 8; ++d) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) sums[d][e] *= decay[e / 2];
+    }
+  };
+  const auto take_not_finite = [&](int32_t tile) {
     if (!mixed(tile)) return;
     char* values = shared.values[(tile - begin) % kStages];
     if (__syncthreads_or(any_not_finite<Type, kDims>(values)) == 0) return;
@@ -181,7 +192,6 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   };
 
   if (begin < end) {
-    float decay[2];
     cp_async_wait<kStages - 1>();
     Product::publish();
     __syncthreads();
@@ -190,11 +200,14 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
     softmax(begin, decay);
     pack_weights<Type>(scores, weights);
 
+    // The next tile's scores are under way while the sums get ready, and this tile's values during the next one's softmax.
 #pragma unroll 1
     for (int32_t tile = begin; tile + 1 < end; ++tile) {
       const int32_t i = tile - begin;
-      arrive(tile);
+      arrive();
       Product::template scores<kDims>(scores, query, shared.keys[(i + 1) % kStages]);
+      rescale();
+      take_not_finite(tile);
       Product::template values<kDims>(sums, weights, shared.values[i % kStages]);
       load(i);
       const int32_t ahead = tile + kStages + 1, block = next_block;
@@ -207,17 +220,12 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
       softmax(tile + 1, decay);
       Product::before_wait(state.sum[0] + state.sum[1]);
       Product::template wait<0>(sums, weights, query);
-      if (__any_sync(0xFFFFFFFFu, decay[0] != 1 || decay[1] != 1)) {
-#pragma unroll
-        for (int d = 0; d < kDims / 8; ++d) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) sums[d][e] *= decay[e / 2];
-        }
-      }
       pack_weights<Type>(scores, weights);
       if (bad) cache.report(token_of(ahead, threadIdx.x), block);
     }
-    arrive(end - 1);
+    arrive();
+    rescale();
+    take_not_finite(end - 1);
     Product::template values<kDims>(sums, weights, shared.values[(end - 1 - begin) % kStages]);
     Product::template wait<0>(sums);
   }
