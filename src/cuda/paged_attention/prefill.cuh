@@ -84,7 +84,10 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   // ---- the first copies
 
   const auto token_of = [&](int32_t tile, int t) { return tile * kPrefillTokens + t; };
-  const auto places = [&](int32_t tile) -> PrefillPlaces& { return shared.places[(tile - begin) % Shared::kTables]; };
+  const auto stage = [&](int32_t tile) { return static_cast<uint32_t>(tile - begin) % kStages; };
+  const auto places = [&](int32_t tile) -> PrefillPlaces& {
+    return shared.places[static_cast<uint32_t>(tile - begin) % Shared::kTables];
+  };
   // The first warps look up the blocks of the first tiles, a token a thread, and then those of one more tile a step.
   static_assert((kStages + 1) * kPrefillTokens <= kPrefillThreads, "one token a thread");
   const auto block_of = [&](int32_t tile, int t) { return tile < end ? cache.block(token_of(tile, t)) : -1; };
@@ -119,13 +122,13 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   // Group i, from -kStages on: the keys of tile begin + i + kStages, and the values of the one before. Groups from 0 on
   // follow the barrier of step i, after which nobody reads what lay there.
   const auto load = [&](int32_t i) {
-    const int32_t tile = begin + i + kStages;
-    if (tile < end) {
-      cache.template load_keys<kDims>(shared.keys[(tile - begin) % kStages], places(tile), params.key_pieces);
-    }
-    if (tile > begin && tile - 1 < end) {
-      char* values = shared.values[(tile - 1 - begin) % kStages];
-      cache.template load_values<kDims>(values, places(tile - 1), params.value_pieces);
+    const int32_t tile = begin + i + kStages, before = tile - 1;
+    // All are read before the first copy, behind which a read would wait.
+    const PrefillPlaces &keys = places(tile), &values = places(before);
+    const PrefillCache::Pieces<kDims> key_pieces(keys.key, keys.present), value_pieces(values.value, values.present);
+    if (tile < end) cache.load_keys(shared.keys[stage(tile)], keys, key_pieces, params.key_pieces);
+    if (before >= begin && before < end) {
+      cache.load_values(shared.values[stage(before)], values, value_pieces, params.value_pieces);
     }
     cp_async_commit();
   };
@@ -181,7 +184,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   };
   const auto take_not_finite = [&](int32_t tile) {
     if (!mixed(tile)) return;
-    char* values = shared.values[(tile - begin) % kStages];
+    char* values = shared.values[stage(tile)];
     if (__syncthreads_or(any_not_finite<Type, kDims>(values)) == 0) return;
     const uint64_t bits[2] = {attended(0, tile), attended(1, tile)};
     add_not_finite<Type, kDims>(sums, weights, bits, values);
@@ -203,19 +206,18 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
     // The next tile's scores are under way while the sums get ready, and this tile's values during the next one's softmax.
 #pragma unroll 1
     for (int32_t tile = begin; tile + 1 < end; ++tile) {
-      const int32_t i = tile - begin;
       arrive();
-      Product::template scores<kDims>(scores, query, shared.keys[(i + 1) % kStages]);
+      Product::template scores<kDims>(scores, query, shared.keys[stage(tile + 1)]);
       rescale();
       take_not_finite(tile);
-      Product::template values<kDims>(sums, weights, shared.values[i % kStages]);
-      load(i);
+      Product::template values<kDims>(sums, weights, shared.values[stage(tile)]);
       const int32_t ahead = tile + kStages + 1, block = next_block;
       bool bad = false;
       if (places_tokens && ahead < end) {
         bad = cache.place(places(ahead), token_of(ahead, threadIdx.x), block);
         next_block = block_of(ahead + 1, threadIdx.x);
       }
+      load(tile - begin);
       Product::template wait<1>(scores);
       softmax(tile + 1, decay);
       Product::before_wait(state.sum[0] + state.sum[1]);
@@ -226,7 +228,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
     arrive();
     rescale();
     take_not_finite(end - 1);
-    Product::template values<kDims>(sums, weights, shared.values[(end - 1 - begin) % kStages]);
+    Product::template values<kDims>(sums, weights, shared.values[stage(end - 1)]);
     Product::template wait<0>(sums);
   }
 
