@@ -158,10 +158,15 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   const auto attended = [&](int r, int32_t tile) {
     return attended_tokens(p, mine[r].position, token_of(tile, 0), places(tile));
   };
-  const auto softmax = [&](int32_t tile, float(&decay)[2]) {
+  // Some row does not attend to some token.
+  const auto masked = [&](int32_t tile) {
+    return mixed(tile) || (places(tile).present[0] & places(tile).present[1]) != 0xFFFFFFFFu;
+  };
+  float decay[2];
+  const auto softmax = [&](int32_t tile, bool masked) {
     const int32_t column = token_of(tile, lane % 4 * 2);
     logits.transform(scores, {column - mine[0].position, column - mine[1].position});
-    if (mixed(tile) || (places(tile).present[0] & places(tile).present[1]) != 0xFFFFFFFFu) {
+    if (masked) {
       const uint64_t bits[2] = {attended(0, tile) >> (lane % 4 * 2), attended(1, tile) >> (lane % 4 * 2)};
       PrefillLogits::each(scores, [&](float x, int r, int c) { return (bits[r] >> c & 1) != 0 ? x : -INFINITY; });
     }
@@ -173,7 +178,6 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
     Product::publish();
     __syncthreads();
   };
-  float decay[2] = {1, 1};
   const auto rescale = [&] {
     if (!__any_sync(0xFFFFFFFFu, decay[0] != 1 || decay[1] != 1)) return;
 #pragma unroll
@@ -200,7 +204,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
     __syncthreads();
     Product::template scores<kDims>(scores, query, shared.keys[0]);
     Product::template wait<0>(scores, query);
-    softmax(begin, decay);
+    softmax(begin, masked(begin));
     pack_weights<Type>(scores, weights);
 
     // The next tile's scores are under way while the sums get ready, and this tile's values during the next one's softmax.
@@ -217,9 +221,10 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
         bad = cache.place(places(ahead), token_of(ahead, threadIdx.x), block);
         next_block = block_of(ahead + 1, threadIdx.x);
       }
+      const bool next_masked = masked(tile + 1);
       load(tile - begin);
       Product::template wait<1>(scores);
-      softmax(tile + 1, decay);
+      softmax(tile + 1, next_masked);
       Product::before_wait(state.sum[0] + state.sum[1]);
       Product::template wait<0>(sums, weights, query);
       pack_weights<Type>(scores, weights);
