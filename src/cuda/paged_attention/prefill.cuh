@@ -86,15 +86,13 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   const auto token_of = [&](int32_t tile, int t) { return tile * kPrefillTokens + t; };
   const auto stage = [&](int32_t tile) { return static_cast<uint32_t>(tile - begin) % kStages; };
   const auto places = [&](int32_t tile) -> PrefillPlaces& {
-    return shared.places[static_cast<uint32_t>(tile - begin) % Shared::kTables];
+    return shared.places[static_cast<uint32_t>(tile - begin) % (2 * kPrefillLookup)];
   };
-  // The first warps look up the blocks of the first tiles, a token a thread, and then those of one more tile a step.
-  static_assert((kStages + 1) * kPrefillTokens <= kPrefillThreads, "one token a thread");
-  const auto block_of = [&](int32_t tile, int t) { return tile < end ? cache.block(token_of(tile, t)) : -1; };
-  const bool places_tokens = threadIdx.x < kPrefillTokens;
-  const int32_t first_tile = begin + static_cast<int32_t>(threadIdx.x) / kPrefillTokens;
-  const int32_t first_block = block_of(first_tile, threadIdx.x % kPrefillTokens);
-  int32_t next_block = places_tokens ? block_of(begin + kStages + 1, threadIdx.x) : -1;
+  // All threads look up the blocks of kPrefillLookup tiles, a token each, and place those tokens some steps later.
+  static_assert(kStages < kPrefillLookup, "places are there before the copies need them");
+  int32_t token = token_of(begin, threadIdx.x), block = cache.block(token);
+  const auto place = [&] { return cache.place(places(token / kPrefillTokens), token, block); };
+  const auto look_up_next = [&] { block = cache.block(token += kPrefillThreads); };
 
 #pragma unroll 1
   for (int i = threadIdx.x; i < kPrefillRows * kDims / 8; i += kPrefillThreads) {
@@ -113,10 +111,8 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   }
   cp_async_commit();
 
-  if (first_tile <= begin + kStages && first_tile < end) {
-    const int32_t token = token_of(first_tile, threadIdx.x % kPrefillTokens);
-    if (cache.place(places(first_tile), token, first_block)) cache.report(token, first_block);
-  }
+  if (place()) cache.report(token, block);
+  look_up_next();
   __syncthreads();
 
   // Group i, from -kStages on: the keys of tile begin + i + kStages, and the values of the one before. Groups from 0 on
@@ -215,20 +211,18 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
       rescale();
       take_not_finite(tile);
       Product::template values<kDims>(sums, weights, shared.values[stage(tile)]);
-      const int32_t ahead = tile + kStages + 1, block = next_block;
+      const int32_t i = tile - begin;
       bool bad = false;
-      if (places_tokens && ahead < end) {
-        bad = cache.place(places(ahead), token_of(ahead, threadIdx.x), block);
-        next_block = block_of(ahead + 1, threadIdx.x);
-      }
+      if (i % kPrefillLookup == 0) bad = place();
+      if (i % kPrefillLookup == 1) look_up_next();
       const bool next_masked = masked(tile + 1);
-      load(tile - begin);
+      load(i);
       Product::template wait<1>(scores);
       softmax(tile + 1, next_masked);
       Product::before_wait(state.sum[0] + state.sum[1]);
       Product::template wait<0>(sums, weights, query);
       pack_weights<Type>(scores, weights);
-      if (bad) cache.report(token_of(ahead, threadIdx.x), block);
+      if (bad) cache.report(token, block);
     }
     arrive();
     rescale();

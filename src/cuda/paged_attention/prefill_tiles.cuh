@@ -9,6 +9,7 @@
 namespace vkv::cuda {
 
 constexpr int kPrefillTokens = 64;  // of a tile
+constexpr int kPrefillLookup = kPrefillThreads / kPrefillTokens;  // tiles
 
 #ifdef __CUDACC__
 
@@ -31,11 +32,10 @@ struct PrefillPlaces {
 template <int kDims, int kStages>
 struct PrefillShared {
   static constexpr int kTileBytes = kPrefillTokens * kDims * 2;
-  static constexpr int kTables = kStages + 2 <= 4 ? 4 : 8;  // places live for kStages + 2 steps
   alignas(1024) char keys[kStages][kTileBytes];
   char values[kStages][kTileBytes];
   char more[kTileBytes];
-  PrefillPlaces places[kTables];
+  PrefillPlaces places[2 * kPrefillLookup];  // of a step's tile and those after it; the next look-up takes the others
   PrefillWorkShared work;
 
   __device__ char* rows() { return values[kStages - 1]; }
