@@ -84,14 +84,15 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   // ---- the first copies
 
   const auto token_of = [&](int32_t tile, int t) { return tile * kPrefillTokens + t; };
-  const auto places = [&](int32_t tile) -> PrefillPlaces& { return shared.places[(tile - begin) % Shared::kTables]; };
-  // The first warps look up the blocks of the first tiles, a token a thread, and then those of one more tile a step.
-  static_assert((kStages + 1) * kPrefillTokens <= kPrefillThreads, "one token a thread");
-  const auto block_of = [&](int32_t tile, int t) { return tile < end ? cache.block(token_of(tile, t)) : -1; };
-  const bool places_tokens = threadIdx.x < kPrefillTokens;
-  const int32_t first_tile = begin + static_cast<int32_t>(threadIdx.x) / kPrefillTokens;
-  const int32_t first_block = block_of(first_tile, threadIdx.x % kPrefillTokens);
-  int32_t next_block = places_tokens ? block_of(begin + kStages + 1, threadIdx.x) : -1;
+  const auto stage = [&](int32_t tile) { return static_cast<uint32_t>(tile - begin) % kStages; };
+  const auto places = [&](int32_t tile) -> PrefillPlaces& {
+    return shared.places[static_cast<uint32_t>(tile - begin) % (2 * kPrefillLookup)];
+  };
+  // All threads look up the blocks of kPrefillLookup tiles, a token each, and place those tokens some steps later.
+  static_assert(kStages < kPrefillLookup, "places are there before the copies need them");
+  int32_t token = token_of(begin, threadIdx.x), block = cache.block(token);
+  const auto place = [&] { return cache.place(places(token / kPrefillTokens), token, block); };
+  const auto look_up_next = [&] { block = cache.block(token += kPrefillThreads); };
 
 #pragma unroll 1
   for (int i = threadIdx.x; i < kPrefillRows * kDims / 8; i += kPrefillThreads) {
@@ -110,22 +111,20 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   }
   cp_async_commit();
 
-  if (first_tile <= begin + kStages && first_tile < end) {
-    const int32_t token = token_of(first_tile, threadIdx.x % kPrefillTokens);
-    if (cache.place(places(first_tile), token, first_block)) cache.report(token, first_block);
-  }
+  if (place()) cache.report(token, block);
+  look_up_next();
   __syncthreads();
 
   // Group i, from -kStages on: the keys of tile begin + i + kStages, and the values of the one before. Groups from 0 on
   // follow the barrier of step i, after which nobody reads what lay there.
   const auto load = [&](int32_t i) {
-    const int32_t tile = begin + i + kStages;
-    if (tile < end) {
-      cache.template load_keys<kDims>(shared.keys[(tile - begin) % kStages], places(tile), params.key_pieces);
-    }
-    if (tile > begin && tile - 1 < end) {
-      char* values = shared.values[(tile - 1 - begin) % kStages];
-      cache.template load_values<kDims>(values, places(tile - 1), params.value_pieces);
+    const int32_t tile = begin + i + kStages, before = tile - 1;
+    // All are read before the first copy, behind which a read would wait.
+    const PrefillPlaces &keys = places(tile), &values = places(before);
+    const PrefillCache::Pieces<kDims> key_pieces(keys.key, keys.present), value_pieces(values.value, values.present);
+    if (tile < end) cache.load_keys(shared.keys[stage(tile)], keys, key_pieces, params.key_pieces);
+    if (before >= begin && before < end) {
+      cache.load_values(shared.values[stage(before)], values, value_pieces, params.value_pieces);
     }
     cp_async_commit();
   };
@@ -155,22 +154,37 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   const auto attended = [&](int r, int32_t tile) {
     return attended_tokens(p, mine[r].position, token_of(tile, 0), places(tile));
   };
-  const auto softmax = [&](int32_t tile, float(&decay)[2]) {
+  // Some row does not attend to some token.
+  const auto masked = [&](int32_t tile) {
+    return mixed(tile) || (places(tile).present[0] & places(tile).present[1]) != 0xFFFFFFFFu;
+  };
+  float decay[2];
+  const auto softmax = [&](int32_t tile, bool masked) {
     const int32_t column = token_of(tile, lane % 4 * 2);
     logits.transform(scores, {column - mine[0].position, column - mine[1].position});
-    if (mixed(tile) || (places(tile).present[0] & places(tile).present[1]) != 0xFFFFFFFFu) {
+    if (masked) {
       const uint64_t bits[2] = {attended(0, tile) >> (lane % 4 * 2), attended(1, tile) >> (lane % 4 * 2)};
       PrefillLogits::each(scores, [&](float x, int r, int c) { return (bits[r] >> c & 1) != 0 ? x : -INFINITY; });
     }
     state.add(scores, logits.factor(), decay);
   };
-  // The values of `tile` and the keys of the next one are there.
-  const auto arrive = [&](int32_t tile) {
+  // The values of this step's tile and the keys of the next one are there.
+  const auto arrive = [&] {
     cp_async_wait<kStages - 2>();
     Product::publish();
     __syncthreads();
+  };
+  const auto rescale = [&] {
+    if (!__any_sync(0xFFFFFFFFu, decay[0] != 1 || decay[1] != 1)) return;
+#pragma unroll
+    for (int d = 0; d < kDims / 8; ++d) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) sums[d][e] *= decay[e / 2];
+    }
+  };
+  const auto take_not_finite = [&](int32_t tile) {
     if (!mixed(tile)) return;
-    char* values = shared.values[(tile - begin) % kStages];
+    char* values = shared.values[stage(tile)];
     if (__syncthreads_or(any_not_finite<Type, kDims>(values)) == 0) return;
     const uint64_t bits[2] = {attended(0, tile), attended(1, tile)};
     add_not_finite<Type, kDims>(sums, weights, bits, values);
@@ -181,44 +195,39 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_kernel(const __gri
   };
 
   if (begin < end) {
-    float decay[2];
     cp_async_wait<kStages - 1>();
     Product::publish();
     __syncthreads();
     Product::template scores<kDims>(scores, query, shared.keys[0]);
     Product::template wait<0>(scores, query);
-    softmax(begin, decay);
+    softmax(begin, masked(begin));
     pack_weights<Type>(scores, weights);
 
+    // The next tile's scores are under way while the sums get ready, and this tile's values during the next one's softmax.
 #pragma unroll 1
     for (int32_t tile = begin; tile + 1 < end; ++tile) {
+      arrive();
+      Product::template scores<kDims>(scores, query, shared.keys[stage(tile + 1)]);
+      rescale();
+      take_not_finite(tile);
+      Product::template values<kDims>(sums, weights, shared.values[stage(tile)]);
       const int32_t i = tile - begin;
-      arrive(tile);
-      Product::template scores<kDims>(scores, query, shared.keys[(i + 1) % kStages]);
-      Product::template values<kDims>(sums, weights, shared.values[i % kStages]);
-      load(i);
-      const int32_t ahead = tile + kStages + 1, block = next_block;
       bool bad = false;
-      if (places_tokens && ahead < end) {
-        bad = cache.place(places(ahead), token_of(ahead, threadIdx.x), block);
-        next_block = block_of(ahead + 1, threadIdx.x);
-      }
+      if (i % kPrefillLookup == 0) bad = place();
+      if (i % kPrefillLookup == 1) look_up_next();
+      const bool next_masked = masked(tile + 1);
+      load(i);
       Product::template wait<1>(scores);
-      softmax(tile + 1, decay);
+      softmax(tile + 1, next_masked);
       Product::before_wait(state.sum[0] + state.sum[1]);
       Product::template wait<0>(sums, weights, query);
-      if (__any_sync(0xFFFFFFFFu, decay[0] != 1 || decay[1] != 1)) {
-#pragma unroll
-        for (int d = 0; d < kDims / 8; ++d) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) sums[d][e] *= decay[e / 2];
-        }
-      }
       pack_weights<Type>(scores, weights);
-      if (bad) cache.report(token_of(ahead, threadIdx.x), block);
+      if (bad) cache.report(token, block);
     }
-    arrive(end - 1);
-    Product::template values<kDims>(sums, weights, shared.values[(end - 1 - begin) % kStages]);
+    arrive();
+    rescale();
+    take_not_finite(end - 1);
+    Product::template values<kDims>(sums, weights, shared.values[stage(end - 1)]);
     Product::template wait<0>(sums);
   }
 

@@ -4,7 +4,7 @@
 namespace vkv::cuda {
 namespace {
 
-constexpr int kStages = 3;  // two tiles under way while one is computed: about a microsecond
+constexpr int kStages = 3;  // two tiles under way while one is computed
 
 template <class Number>
 struct Name;
@@ -60,11 +60,12 @@ __device__ void wgmma(float (&d)[16][4], const uint32_t (&a)[4], uint64_t b) {
         "C"(Name<Number>::text));
 }
 
-// A matrix in the layout of piece_offset(): bytes from 8 rows to the next 8, and from 64 numbers of a row to the next.
-__device__ uint64_t descriptor(uint32_t address, uint32_t next_rows, uint32_t next_numbers) {
-  constexpr uint64_t kSwizzle128 = uint64_t{1} << 62;
-  return kSwizzle128 | static_cast<uint64_t>(next_rows / 16) << 32 | static_cast<uint64_t>(next_numbers / 16) << 16 |
-         (address & 0x3FFFF) / 16;
+// A matrix in the layout of piece_offset(): bytes from 64 numbers of a row to the next. A descriptor has units of 16 bytes;
+// one of what lies further on is a sum.
+__device__ uint32_t matrix(const char* at, uint32_t next_numbers) { return (next_numbers / 16 << 16) + shared_address(at) / 16; }
+__device__ uint64_t descriptor(uint32_t matrix, uint32_t bytes) {
+  constexpr uint64_t kSwizzle128 = uint64_t{1} << 62, kNextRows = uint64_t{1024 / 16} << 32;  // bytes from 8 rows to the next 8
+  return kSwizzle128 | kNextRows | (matrix + bytes / 16);
 }
 
 template <class Number>
@@ -74,24 +75,22 @@ struct WarpgroupProduct {
 
   template <int kDims>
   static __device__ void scores(PrefillScores& s, const uint32_t (&query)[kDims / 16][4], const char* keys) {
-    const uint32_t tile = shared_address(keys);
+    const uint32_t tile = matrix(keys, 16);
     start();
-    wgmma<Number, false, false>(s, query[0], descriptor(tile, 1024, 16));
+    wgmma<Number, false, false>(s, query[0], descriptor(tile, 0));
 #pragma unroll
     for (int k = 1; k < kDims / 16; ++k) {
-      wgmma<Number, true, false>(s, query[k], descriptor(tile + k / 4 * kPart + k % 4 * 32, 1024, 16));
+      wgmma<Number, true, false>(s, query[k], descriptor(tile, k / 4 * kPart + k % 4 * 32));
     }
     commit();
   }
 
   template <int kDims>
   static __device__ void values(float (&sums)[kDims / 8][4], const PrefillWeights& weights, const char* values) {
-    const uint32_t tile = shared_address(values);
+    const uint32_t tile = matrix(values, kPart);
     start();
 #pragma unroll
-    for (int k = 0; k < kPrefillTokens / 16; ++k) {
-      wgmma<Number, true, true>(sums, weights[k], descriptor(tile + k * 2048, 1024, kPart));
-    }
+    for (int k = 0; k < kPrefillTokens / 16; ++k) wgmma<Number, true, true>(sums, weights[k], descriptor(tile, k * 2048));
     commit();
   }
 

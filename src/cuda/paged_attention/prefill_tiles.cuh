@@ -9,6 +9,7 @@
 namespace vkv::cuda {
 
 constexpr int kPrefillTokens = 64;  // of a tile
+constexpr int kPrefillLookup = kPrefillThreads / kPrefillTokens;  // tiles
 
 #ifdef __CUDACC__
 
@@ -21,20 +22,20 @@ __device__ constexpr uint32_t piece_offset(int row, int piece) {
 
 // Where the tokens of a tile lie, in bytes from each side's first number.
 struct PrefillPlaces {
-  static constexpr int64_t kAbsent = INT64_MIN;
-  int64_t key[kPrefillTokens], value[kPrefillTokens];
+  int64_t key[kPrefillTokens], value[kPrefillTokens];  // 0 where absent
   uint32_t present[2];  // bit of each token
+
+  __device__ bool has(int t) const { return (present[t / 32] >> (t % 32) & 1) != 0; }
 };
 
 // Stages of K and V hold tiles i % kStages. The query's rows share memory with what is filled last, and the results'.
 template <int kDims, int kStages>
 struct PrefillShared {
   static constexpr int kTileBytes = kPrefillTokens * kDims * 2;
-  static constexpr int kTables = kStages + 2 <= 4 ? 4 : 8;  // places live for kStages + 2 steps
   alignas(1024) char keys[kStages][kTileBytes];
   char values[kStages][kTileBytes];
   char more[kTileBytes];
-  PrefillPlaces places[kTables];
+  PrefillPlaces places[2 * kPrefillLookup];  // of a step's tile and those after it; the next look-up takes the others
   PrefillWorkShared work;
 
   __device__ char* rows() { return values[kStages - 1]; }
@@ -72,8 +73,8 @@ class PrefillCache {
     const uint32_t column = p_.pages.block_size.divide(static_cast<uint32_t>(token), offset);
     const bool inside = span_.has(token), valid = inside && static_cast<uint32_t>(id) < p_.pages.num_blocks;
     const int t = token % kPrefillTokens;
-    places.key[t] = valid ? id * p_.key.block + offset * p_.key.token : PrefillPlaces::kAbsent;
-    places.value[t] = valid ? id * p_.value.block + offset * p_.value.token : PrefillPlaces::kAbsent;
+    places.key[t] = valid ? id * p_.key.block + offset * p_.key.token : 0;
+    places.value[t] = valid ? id * p_.value.block + offset * p_.value.token : 0;
     const uint32_t present = __ballot_sync(0xFFFFFFFFu, valid);
     if (threadIdx.x % 32 == 0) places.present[t / 32] = present;
     const bool first = offset == 0 || token == span_.begin;
@@ -85,45 +86,58 @@ class PrefillCache {
     p_.pages.report_block(s_, q_, p_.pages.block_size.divide(static_cast<uint32_t>(token)), id);
   }
 
+  // Where the tokens lie of which a thread copies a piece: neighbouring threads copy neighbouring pieces of a token.
+  template <int kDims>
+  struct Pieces {
+    static constexpr int kPieces = kDims / 8, kStep = kPrefillThreads / kPieces, kCount = kPrefillTokens / kStep;
+    int64_t at[kCount];
+    uint32_t present[2];
+    __device__ Pieces(const int64_t (&places)[kPrefillTokens], const uint32_t (&present)[2])
+        : present{present[0], present[1]} {
+#pragma unroll
+      for (int n = 0; n < kCount; ++n) at[n] = places[first() + n * kStep];
+    }
+    __device__ bool has(int n) const { return (present[n * kStep / 32] >> (first() + n * kStep % 32) & 1) != 0; }
+    static __device__ int first() { return threadIdx.x / kPieces; }
+  };
+
   // `pieces`: runs of 8 numbers are neighbours at multiples of 16 bytes.
   template <int kDims>
-  __device__ void load_keys(char* tile, const PrefillPlaces& places, bool pieces) const {
-    if (pieces && !p_.x_packed) copy_pieces<kDims>(tile, key_, places.key);
-    else if (pieces) copy_packed<kDims>(tile, key_, places.key, p_.key.pitch);
-    else copy_numbers<kDims>(tile, key_, places.key, p_.key.pitch, 2);
+  __device__ void load_keys(char* tile, const PrefillPlaces& places, const Pieces<kDims>& mine, bool pieces) const {
+    if (pieces && !p_.x_packed) copy_pieces(tile, key_, mine);
+    else if (pieces) copy_packed<kDims>(tile, key_, places, p_.key.pitch);
+    else copy_numbers<kDims>(tile, key_, places.key, places, p_.key.pitch, 2);
   }
   template <int kDims>
-  __device__ void load_values(char* tile, const PrefillPlaces& places, bool pieces) const {
-    if (pieces) copy_pieces<kDims>(tile, value_, places.value);
-    else if (p_.x_packed) copy_numbers<kDims>(tile, value_, places.value, 8 * p_.value.pitch, p_.value.pitch);
-    else copy_numbers<kDims>(tile, value_, places.value, 16, 2);
+  __device__ void load_values(char* tile, const PrefillPlaces& places, const Pieces<kDims>& mine, bool pieces) const {
+    if (pieces) copy_pieces(tile, value_, mine);
+    else if (p_.x_packed) copy_numbers<kDims>(tile, value_, places.value, places, 8 * p_.value.pitch, p_.value.pitch);
+    else copy_numbers<kDims>(tile, value_, places.value, places, 16, 2);
   }
 
  private:
-  // Neighbouring threads copy neighbouring pieces of a token.
   template <int kDims>
-  __device__ void copy_pieces(char* tile, const char* from, const int64_t* at) const {
-    constexpr int kPieces = kDims / 8, kStep = kPrefillThreads / kPieces;
-    const int piece = threadIdx.x % kPieces, token = threadIdx.x / kPieces;
+  __device__ void copy_pieces(char* tile, const char* from, const Pieces<kDims>& mine) const {
+    using Mine = Pieces<kDims>;
+    const int piece = threadIdx.x % Mine::kPieces;
     const bool wanted = piece * 8 < p_.head_dim;
-    const char* start = from + piece * 16;
-    const uint32_t to = shared_address(tile) + piece_offset<kPrefillTokens>(token, piece);
+    const char* start = wanted ? from + piece * 16 : from;
+    const uint32_t to = shared_address(tile) + piece_offset<kPrefillTokens>(Mine::first(), piece);
 #pragma unroll
-    for (int t = 0; t < kPrefillTokens; t += kStep) {
-      const int64_t place = at[token + t];
-      const bool present = wanted && place != PrefillPlaces::kAbsent;
-      cp_async16(to + t * 128, present ? start + place : from, present ? 16 : 0);
+    for (int n = 0; n < Mine::kCount; ++n) {
+      cp_async16(to + n * Mine::kStep * 128, start + mine.at[n], wanted && mine.has(n) ? 16 : 0);
     }
   }
 
   // x-packed keys: neighbouring threads copy the same piece of neighbouring tokens.
   template <int kDims>
-  __device__ void copy_packed(char* tile, const char* from, const int64_t* at, int64_t pitch) const {
+  __device__ void copy_packed(char* tile, const char* from, const PrefillPlaces& places, int64_t pitch) const {
     const int token = threadIdx.x % kPrefillTokens;
-    const int64_t place = at[token];
+    const int64_t place = places.key[token];
+    const bool has = places.has(token);
 #pragma unroll 1
     for (int piece = threadIdx.x / kPrefillTokens; piece < kDims / 8; piece += kPrefillThreads / kPrefillTokens) {
-      const bool present = piece * 8 < p_.head_dim && place != PrefillPlaces::kAbsent;
+      const bool present = has && piece * 8 < p_.head_dim;
       cp_async16(shared_address(tile) + piece_offset<kPrefillTokens>(token, piece),
                  present ? from + place + piece * pitch : from, present ? 16 : 0);
     }
@@ -131,13 +145,15 @@ class PrefillCache {
 
   // Any alignment, and x-packed values: neighbouring threads copy the same numbers of neighbouring tokens.
   template <int kDims>
-  __device__ void copy_numbers(char* tile, const char* from, const int64_t* at, int64_t pitch, int64_t step) const {
+  __device__ void copy_numbers(char* tile, const char* from, const int64_t (&at)[kPrefillTokens],
+                               const PrefillPlaces& places, int64_t pitch, int64_t step) const {
     const int token = threadIdx.x % kPrefillTokens;
     const int64_t place = at[token];
+    const bool has = places.has(token);
 #pragma unroll 1
     for (int piece = threadIdx.x / kPrefillTokens; piece < kDims / 8; piece += kPrefillThreads / kPrefillTokens) {
       uint32_t words[4] = {};
-      if (place != PrefillPlaces::kAbsent && piece * 8 < p_.head_dim) {
+      if (has && piece * 8 < p_.head_dim) {
         const char* start = from + place + piece * pitch;
 #pragma unroll
         for (int i = 0; i < 8; ++i) {
