@@ -111,8 +111,7 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
   __syncthreads();
   const auto cost = [&](uint32_t parts, uint32_t most) {
     const float ctas = static_cast<float>(parts) * policy.units, last = static_cast<float>(most);
-    if (ctas <= policy.slots) return fmaxf(least, last) + kPerPart + kTail / 2 * last;
-    return least + kPerPart * ctas / policy.slots + kTail * last;
+    return ctas <= policy.slots ? fmaxf(least, last) + kPerPart : least + kPerPart * ctas / policy.slots + kTail * last;
   };
   int chunk = 31;
   float best = cost(static_cast<uint32_t>(p.num_seqs), longest);
