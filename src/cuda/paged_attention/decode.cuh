@@ -105,15 +105,14 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   const int level = tree.depth - cut, leaves = 1 << (2 * level - 2);
   const int32_t first_leaf = (part << (2 * level)) + warp * leaves;
   const auto leaf_begin = [&](int leaf) { return min(max(tree.first_tile(first_leaf + leaf), low_tile), high_tile); };
-  int32_t tile = leaf_begin(0), ahead = tile;
-  const int32_t last_tile = leaf_begin(leaves);
-  if (ahead < last_tile) loader.look_up(ahead);
+  int32_t tile = leaf_begin(0);
+  loader.begin(tile, leaf_begin(leaves));
 #pragma unroll 1
-  for (int i = 0; i < stages; ++i) {
-    const bool wanted = ahead < last_tile;
-    loader.request_key(i, wanted);
-    loader.request_value(i, wanted);
-    if (++ahead < last_tile) loader.look_up(ahead);
+  for (int i = 0;; ++i) {
+    loader.next();
+    if (i == stages) break;
+    loader.request_key(i);
+    loader.request_value(i);
   }
 
   const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
@@ -131,12 +130,11 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
       attention.begin_leaf();
 #pragma unroll 1
       for (; tile < end; ++tile) {
-        const bool wanted = ahead < last_tile;
         wait_for_stage(stages);
         const uint32_t mask = loader.mask(at);
         attention.keys(loader.key_tile(at), loader.key_tile(at) + kScalesAt);
         __syncwarp();
-        loader.request_key(at, wanted);
+        loader.request_key(at);
         const int32_t position = tree.origin + tile * kTokens;
         const bool edge = position + kTokens - 1 > first_position || position < p.oldest(last_position);
         const bool mixed = (edge && last_position != first_position) || p.sparse.vert_stride > 1;
@@ -149,8 +147,8 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
         if (mixed) attention.set_not_finite_apart(Kind::template scale_bytes<kDim> != 0 ? scales : loader.value_tile(at), position);
         attention.values(loader.value_tile(at), scales);
         __syncwarp();
-        loader.request_value(at, wanted);
-        if (++ahead < last_tile) loader.look_up(ahead);
+        loader.request_value(at);
+        loader.next();
         at = at + 1 == stages ? 0 : at + 1;
       }
       attention.end_leaf(slot, states, Shared::kPitch, (begun & 1) == 0);

@@ -2,7 +2,9 @@
 // the one that it computes, and finds each token's block itself. Tokens that are outside the sequence, or whose block id is out
 // of range, are filled with zeros; nothing of theirs is read.
 //
-// A lane looks up one token of the tile. Copies are 16 bytes where addresses allow, else put together from narrower loads.
+// Block ids are looked up for a window of tiles at once, one for each lane: of 16 tokens where those never leave a block, else
+// of one. A whole tile, all of its tokens there and addresses as usual, takes few instructions; any other one goes out of line,
+// and is put together from loads of less than 16 bytes where addresses ask for them.
 #pragma once
 
 #include "cuda/paged_attention/kinds.cuh"
@@ -35,157 +37,281 @@ class TileLoader {
         policy_(policy),
         q_(q),
         table_(p.pages.row(s, q)),
-        key_(p.key.data + head * p.key.head),
-        value_(p.value.data + head * p.value.head),
-        scale_head_(head),
         ring_(shared_address(ring)),
-        masks_(masks),
+        masks_(shared_address(masks)),
         origin_(origin),
         low_(low),
         high_(high),
         s_(s),
+        head_(head),
         lane_(static_cast<int>(threadIdx.x % 32)),
-        pieces_((p.head_dim * kRow / kDim + 15) / 16),
-        reports_(reports) {}
+        reports_(reports) {
+    const auto first = [&](const CacheSide& side, int token, int piece) {
+      return side.data + head * side.head + token % 16 * side.token + piece * side.pitch;
+    };
+    key_ = first(p.key, key_token(), key_piece());
+    value_ = first(p.value, value_token(), value_piece());
+    if constexpr (kXPacked) {
+      key_target_ = ring_ + 16 * (key_piece() * kTokens + swizzled_token(key_token()));
+      value_target_ = ring_ + Kind::template run<kDim>(value_piece(), lane_ % 2);
+    } else {
+      key_target_ = value_target_ = ring_ + key_token() * kRow + 16 * swizzled<kPieces>(key_token(), key_piece());
+    }
+    if constexpr (kScaleRow != 0) {
+      key_scales_ = first_scales(p.key);
+      value_scales_ = first_scales(p.value);
+    }
+    // Kept, not computed anew for each tile.
+    asm volatile("" : "+l"(key_), "+l"(value_), "+r"(key_target_), "+r"(masks_));
+    if constexpr (kXPacked) asm volatile("" : "+r"(value_target_));
+    else value_target_ = key_target_;
+    if constexpr (kScaleRow != 0) asm volatile("" : "+r"(key_scales_), "+r"(value_scales_));
+  }
 
   __device__ uint32_t key_tile(int slot) const { return ring_ + static_cast<uint32_t>(slot) * 2 * kSide; }
   __device__ uint32_t value_tile(int slot) const { return key_tile(slot) + kSide; }
   // Which tokens of the tile are there.
-  __device__ uint32_t mask(int slot) const { return masks_[slot]; }
+  __device__ uint32_t mask(int slot) const { return load_shared<uint32_t>(masks_ + 4 * slot); }
 
-  // Reads the id of this lane's token of a tile, for the request that follows.
-  __device__ void look_up(int32_t tile) {
-    const int32_t position = origin_ + tile * kTokens + lane_ % kTokens;
-    inside_ = position >= low_ && position < high_;
-    id_ = -1;
-    if (inside_) {
-      column_ = p_.pages.block_size.divide(static_cast<uint32_t>(position), offset_);
-      id_ = __ldg(table_ + column_ * p_.pages.entry_stride);
-    }
+  // The tiles to load, before the first next().
+  __device__ void begin(int32_t first, int32_t last) {
+    tile_ = first - 1;
+    last_ = last;
   }
-  // Enqueues K of the tile looked up last, or nothing.
-  __device__ void request_key(int slot, bool wanted) {
-    if (wanted) {
-      const bool present = inside_ && static_cast<uint32_t>(id_) < p_.pages.num_blocks;
-      if (inside_ && !present && reports_ && lane_ < kTokens && first_of_block()) {
-        p_.pages.report_block(s_, q_, column_, id_);
-      }
-      valid_ = __ballot_sync(0xFFFFFFFFu, present);
-      if constexpr (kTokens == 16) valid_ &= 0xFFFFu;
-      block_ = present ? id_ : 0;
-      place_ = present ? offset_ : 0;
-      if (lane_ == 0) masks_[slot] = valid_;
-      copy<false>(key_, p_.key, key_tile(slot));
+  // On to the next tile, whose requests follow.
+  __device__ void next() {
+    if (++tile_ >= run_) look_up();
+  }
+  // Enqueues K of the tile, or nothing past the last one.
+  __device__ void request_key(int slot) {
+    find();
+    if (__builtin_expect(whole_, 1)) {
+      if (lane_ == 0) store_shared<uint32_t>(masks_ + 4 * slot, kAll);
+      copy_whole<false>(slot);
+    } else if (tile_ < last_) {
+      const uint32_t valid = copy_some<false>(key_tile(slot));
+      if (lane_ == 0) store_shared<uint32_t>(masks_ + 4 * slot, valid);
     }
     cp_async_commit();
   }
   // Enqueues V of the same tile.
-  __device__ void request_value(int slot, bool wanted) {
-    if (wanted) copy<true>(value_, p_.value, value_tile(slot));
+  __device__ void request_value(int slot) {
+    if constexpr (kGroups > 1) find();  // to keep two since the request for K takes too many registers
+    if (__builtin_expect(whole_, 1)) copy_whole<true>(slot);
+    else if (tile_ < last_) copy_some<true>(value_tile(slot));
     cp_async_commit();
   }
 
  private:
-  // One lane tells for all tokens of a block in this tile.
-  __device__ bool first_of_block() const { return offset_ == 0 || lane_ == 0 || origin_token() == low_; }
-  __device__ int32_t origin_token() const { return static_cast<int32_t>(column_ * p_.pages.block_size.divisor + offset_); }
+  static constexpr int kGroups = kTokens / 16;
+  static constexpr uint32_t kAll = kTokens == 32 ? 0xFFFFFFFFu : 0xFFFFu;
 
-  template <bool kValue>
-  __device__ void copy(const char* base, const CacheSide& side, uint32_t to) {
-    if constexpr (kScaleRow != 0) copy_scales<kValue>(side, to + kTokens * kRow);
-    const int64_t at = block_ * side.block + place_ * side.token;
-    if constexpr (kXPacked && kValue) {
-      // All of the tokens of each 16 bytes are there, or none, or the first ones.
-      constexpr uint32_t kRun = kTokens == 16 ? 0xFFu : 0xFFFFu;
-      const uint32_t low = valid_ & kRun, high = valid_ >> (kTokens / 2);
-      const bool prefix = (low & (low + 1)) == 0 && (high & (high + 1)) == 0;
-      if (policy_.runs && policy_.piece_bytes == 16 && prefix) copy_runs(base, side, at, to);
-      else gather_runs(base, side.pitch, at, valid_, p_.head_dim, to);
-    } else if (policy_.piece_bytes != 16) {
-      gather_rows(base, side.pitch, at, valid_, p_.head_dim * kRow / kDim, policy_.piece_bytes, to);
-    } else if (kXPacked) {
-      copy_pieces(base + at, side.pitch, to);
-    } else if (policy_.sixteens && whole_or_prefix()) {
-      copy_sixteens(base, at, side.token, to);
-    } else {
-      copy_tokens(base, at, valid_, pieces_, to);
+  // ---- block ids
+
+  // The blocks of the tile's groups of 16 tokens, and whether it is whole.
+  __device__ void find() {
+    whole_ = tile_ < run_;
+#pragma unroll
+    for (int u = 0; u < kGroups; ++u) {
+      block_[u] = __shfl_sync(0xFFFFFFFFu, id_, tile_ * kGroups + u);
+      place_[u] = __shfl_sync(0xFFFFFFFFu, offset_, tile_ * kGroups + u);
+      whole_ = whole_ && block_[u] < p_.pages.num_blocks;
     }
   }
 
-  // Whether of each 16 tokens the first is there, or none.
-  __device__ bool whole_or_prefix() const {
-    const uint32_t low = valid_ & 0xFFFFu, high = valid_ >> 16;
-    return ((low & 1) != 0 || low == 0) && ((high & 1) != 0 || high == 0);
+  // At the end of a run: whole tiles of one window, whose ids may yet be out of range. The ids of its lanes' blocks that the
+  // sequence does not reach are ~0.
+  __device__ void look_up() {
+    if (tile_ >= last_) return;
+    const int shift = policy_.sixteens ? 4 : 0;
+    const int32_t window = (32 << shift) / kTokens, begin = tile_ & -window;
+    if (run_ < 0 || tile_ == begin) {
+      const int32_t position = origin_ + begin * kTokens + (lane_ << shift);
+      id_ = ~0u;
+      if (position < high_ && position + (1 << shift) > low_) {
+        const uint32_t column = p_.pages.block_size.divide(static_cast<uint32_t>(position), offset_);
+        id_ = static_cast<uint32_t>(__ldg(table_ + column * p_.pages.entry_stride));
+      }
+    }
+    run_ = tile_;
+    if (usual() && origin_ + tile_ * kTokens >= low_) run_ = min(begin + window, min((high_ - origin_) / kTokens, last_));
+  }
+  // Whether whole tiles are copied 16 bytes at a time: 32 bits hold 16 times a stride.
+  __device__ bool usual() const {
+    const auto large = [&](const CacheSide& side) { return side.block | side.token | side.pitch; };
+    const bool all_dims = kXPacked || kScaleRow != 0 ? p_.head_dim == kDim : true;
+    return policy_.sixteens && policy_.piece_bytes == 16 && (large(p_.key) | large(p_.value)) >> 27 == 0 && all_dims;
   }
 
+  // ---- whole tiles
+
+  // Each lane copies from an address and to one that differ by constants, or by multiples of a step, from copy to copy.
+  //
   // Pieces of a tile, neighbours in memory a row's. 32 at a time: rows i * kRowsAtOnce + lane / kPieces.
   static constexpr int kCopies = kTokens * kPieces;
   static constexpr int kRowsAtOnce = kPieces >= 32 ? 1 : 32 / kPieces;
+  static_assert(kXPacked || (kCopies % 32 == 0 && kPieces <= 32), "a copy is one row or several whole ones");
+  static_assert(kSide % 128 == 0, "pieces move within 128 bytes");
+  // x-packed K: neighbours in memory are tokens. x-packed V: the tile's tokens of a dim, 16 bytes each half.
+  static constexpr int kPiecesAtOnce = 32 / kTokens;
+  static constexpr int kElement = 32 / kTokens, kRunTokens = 16 / kElement;
 
-  __device__ void copy_sixteens(const char* base, int64_t at, int64_t stride, uint32_t to) {
-    static_assert(kCopies % 32 == 0 && kPieces <= 32, "a copy is one row or several whole ones");
-    const int row = lane_ / kPieces, piece = lane_ % kPieces;
-    const bool wanted = piece < pieces_;
-    const uint32_t present = wanted ? valid_ >> row : 0;
-    const int64_t offset = row * stride + 16 * piece;
-    const int64_t step = kRowsAtOnce * stride;
+  // What a lane's first copy is of.
+  __device__ int key_token() const { return kXPacked ? lane_ % kTokens : lane_ / kPieces; }
+  __device__ int key_piece() const { return kXPacked ? lane_ / kTokens : lane_ % kPieces; }
+  __device__ int value_token() const { return kXPacked ? lane_ % 2 * kRunTokens : key_token(); }
+  __device__ int value_piece() const { return kXPacked ? lane_ / 2 : key_piece(); }
+
+  template <bool kValue>
+  __device__ void copy_whole(int slot) {
+    const CacheSide& side = kValue ? p_.value : p_.key;
+    const char* first = kValue ? value_ : key_;
+    const uint32_t to = (kValue ? value_target_ : key_target_) + static_cast<uint32_t>(slot) * 2 * kSide;
+    if constexpr (kScaleRow != 0) {
+      copy_whole_scales(side, kValue ? value_scales_ : key_scales_, kValue ? value_tile(slot) : key_tile(slot));
+    }
+    const uint64_t step = narrow(kXPacked ? side.pitch * (kValue ? 16 : kPiecesAtOnce) : side.token * kRowsAtOnce);
+    if constexpr (kXPacked && kValue) {
+      const char* from = at(first, side, lane_ % 2 * kRunTokens / 16);
 #pragma unroll
-    for (int u = 0; u < kTokens / 16; ++u) {
-      const char* from = base + (shuffle(at, 16 * u) + offset);
+      for (int i = 0; i < kDim / 16; ++i) {
+        cp_async16(to + kSide + Kind::template run<kDim>(16 * i, 0), from + i * step, 16, kEvictFirst);
+      }
+    } else if constexpr (kXPacked) {
+      const char* from = at(first, side, key_token() / 16);
+#pragma unroll
+      for (int j = 0; j < kPieces / kPiecesAtOnce; ++j) {
+        cp_async16(to + 16 * j * kPiecesAtOnce * kTokens, from + j * step, 16, kEvictFirst);
+      }
+    } else if (key_piece() * (16 * kDim / kRow) < p_.head_dim) {
+#pragma unroll
+      for (int u = 0; u < kGroups; ++u) {
+        const char* from = at(first, side, u);
+#pragma unroll
+        for (int j = 0; j < 16 / kRowsAtOnce; ++j) {
+          const int row = 16 * u + j * kRowsAtOnce;  // the bits that it adds to the swizzle are none of lane / kPieces
+          cp_async16((to ^ 16 * swizzled<kPieces>(row, 0)) + (kValue ? kSide : 0) + row * kRow, from + j * step, 16, kEvictFirst);
+        }
+      }
+    }
+  }
+  // NVFP4: a row of scales as it lies in memory. Where the lane's first one is in a block.
+  __device__ uint32_t first_scales(const CacheSide& side) const {
+    return static_cast<uint32_t>(side.scales + head_ * side.scale_head + lane_ % 16 * side.scale_token);
+  }
+  __device__ void copy_whole_scales(const CacheSide& side, uint32_t first, uint32_t tile) {
+    const int u = lane_ / 16;
+    const uint32_t row = place(u) * static_cast<uint32_t>(side.scale_token) + first;
+    const char* from = further(side.data, block(u), side.block) + row;
+    const uint32_t to = tile + kTokens * kRow + lane_ * kScaleRow;
+    constexpr int kWidth = kScaleRow < 8 ? 4 : 8;
+#pragma unroll
+    for (int i = 0; i < kScaleRow; i += kWidth) {
+      if constexpr (kWidth == 8) cp_async8(to + i, from + i, 8);
+      else cp_async4(to + i, from + i, 4);
+    }
+  }
+  // From block 0 to group u of the tile.
+  __device__ const char* at(const char* base, const CacheSide& side, int u) const {
+    return further(further(base, block(u), side.block), place(u), side.token);
+  }
+  // Of group u.
+  __device__ uint32_t block(int u) const { return u == 0 ? block_[0] : block_[kGroups - 1]; }
+  __device__ uint32_t place(int u) const { return u == 0 ? place_[0] : place_[kGroups - 1]; }
+  // Spelt out, strides stay in registers, where a product and a sum are one instruction.
+  static __device__ const char* further(const char* from, uint32_t n, int64_t stride) {
+    const char* to;
+    asm("mad.wide.u32 %0, %1, %2, %3;" : "=l"(to) : "r"(n), "r"(static_cast<uint32_t>(stride)), "l"(from));
+    return to;
+  }
+  // 32 bits, and the compiler may not see that more are there.
+  static __device__ uint64_t narrow(int64_t stride) {
+    auto low = static_cast<uint32_t>(stride);
+    asm("" : "+r"(low));
+    return low;
+  }
+
+  // ---- any tile, out of line; returns which tokens are there
+
+  template <bool kValue>
+  __device__ uint32_t copy_some(uint32_t to) {
+    const CacheSide& side = kValue ? p_.value : p_.key;
+    const int token = lane_ % kTokens;
+    const int32_t tokens = tile_ * kTokens + token, position = origin_ + tokens;
+    const auto id = __shfl_sync(0xFFFFFFFFu, id_, policy_.sixteens ? tokens / 16 : tokens);
+    uint32_t offset;
+    const uint32_t column = p_.pages.block_size.divide(static_cast<uint32_t>(position), offset);
+    const bool inside = position >= low_ && position < high_, known = id < p_.pages.num_blocks, present = inside && known;
+    // One lane tells for all tokens of a block in this tile.
+    const bool first_of_block = offset == 0 || lane_ == 0 || position == low_;
+    if (!kValue && inside && !present && reports_ && lane_ < kTokens && first_of_block) {
+      p_.pages.report_block(s_, q_, column, static_cast<int32_t>(id));
+    }
+    const uint32_t valid = __ballot_sync(0xFFFFFFFFu, present) & kAll;
+    const int64_t block = known ? id : 0, place = known ? offset : 0, at = block * side.block + place * side.token;
+    const char* base = side.data + head_ * side.head;
+    if constexpr (kScaleRow != 0) {
+      copy_scales(scales(side), block * side.block + place * side.scale_token, side.scale_token, valid, p_.head_dim / 16,
+                  policy_.piece_bytes, kValue && p_.swizzled_v, to + kTokens * kRow);
+    }
+    if constexpr (kXPacked && kValue) {
+      copy_runs(base, side.pitch, at, valid, p_.head_dim, policy_.runs ? policy_.piece_bytes : 1, to);
+    } else if (!kXPacked && policy_.sixteens && policy_.piece_bytes == 16) {
+      copy_sixteens(base, side.token, at, valid, p_.head_dim * kRow / kDim, to);
+    } else {
+      copy_rows(base, side.pitch, at, valid, p_.head_dim * kRow / kDim, policy_.piece_bytes, to);
+    }
+    return valid;
+  }
+
+  // An address for 16 tokens.
+  static __device__ __noinline__ void copy_sixteens(const char* base, int64_t stride, int64_t at, uint32_t valid, int row_bytes,
+                                                    uint32_t to) {
+    const int lane = static_cast<int>(threadIdx.x % 32), first = lane / kPieces, piece = lane % kPieces;
+    const int64_t step = kRowsAtOnce * stride;
+    base += first * stride + 16 * piece;
+    to += first * kRow + 16 * swizzled<kPieces>(first, piece);
+    valid >>= first;
+#pragma unroll
+    for (int u = 0; u < kGroups; ++u) {
+      const char* from = base + shuffle(at, 16 * u);
 #pragma unroll
       for (int j = 0; j < 16 / kRowsAtOnce; ++j) {
-        const int first = 16 * u + j * kRowsAtOnce;  // rows first + row: bits of the swizzle do not carry
-        const uint32_t target = to + first * kRow + row * kRow + 16 * swizzled<kPieces>(first + row, piece);
-        if (wanted) cp_async16(target, from, (present >> first & 1u) << 4, kEvictFirst);
+        const int row = 16 * u + j * kRowsAtOnce;
+        if (16 * piece < row_bytes) {
+          cp_async16((to ^ 16 * swizzled<kPieces>(row, 0)) + row * kRow, from, (valid >> row & 1) << 4, kEvictFirst);
+        }
         from += step;
       }
     }
   }
-  // x-packed K: neighbours in memory are tokens; a lane copies pieces of its own token.
-  __device__ void copy_pieces(const char* from, int64_t pitch, uint32_t to) {
-    const int token = lane_ % kTokens;
-    const uint32_t bytes = (valid_ >> token & 1) << 4;
-    constexpr int kStep = 32 / kTokens;
-    const int first = lane_ / kTokens;
-    from += first * pitch;
-#pragma unroll
-    for (int j = 0; j < kPieces / kStep; ++j) {
-      const int piece = j * kStep + first;
-      if (piece < pieces_) cp_async16(to + 16 * (piece * kTokens + swizzled_token(token)), from, bytes, kEvictFirst);
-      from += kStep * pitch;
-    }
-  }
   // Each token wherever it is.
-  static __device__ __noinline__ void copy_tokens(const char* base, int64_t at, uint32_t valid, int pieces, uint32_t to) {
-    const int lane = static_cast<int>(threadIdx.x % 32), row = lane / kPieces, piece = lane % kPieces;
+  static __device__ __noinline__ void copy_rows(const char* base, int64_t pitch, int64_t at, uint32_t valid, int row_bytes,
+                                                int width, uint32_t to) {
+    const int lane = static_cast<int>(threadIdx.x % 32);
+    if (width != 16) return gather_rows(base, pitch, at, valid, row_bytes, width, to);
+    if constexpr (kXPacked) {
+      const int token = lane % kTokens, first = lane / kTokens;
+      const char* from = base + at + first * pitch;
+      for (int piece = first; 16 * piece < row_bytes; piece += kPiecesAtOnce) {
+        cp_async16(to + 16 * (piece * kTokens + swizzled_token(token)), from, (valid >> token & 1) << 4, kEvictFirst);
+        from += kPiecesAtOnce * pitch;
+      }
+    } else {
+      const int row = lane / kPieces, piece = lane % kPieces;
 #pragma unroll 4
-    for (int j = 0; j < kTokens / kRowsAtOnce; ++j) {
-      const int token = j * kRowsAtOnce + row;
-      const char* from = base + (shuffle(at, token) + 16 * piece);
-      if (piece < pieces) cp_async16(to + token * kRow + 16 * swizzled<kPieces>(token, piece), from, (valid >> token & 1) << 4, kEvictFirst);
+      for (int j = 0; j < kTokens / kRowsAtOnce; ++j) {
+        const int token = j * kRowsAtOnce + row;
+        const char* from = base + (shuffle(at, token) + 16 * piece);
+        if (16 * piece < row_bytes) {
+          cp_async16(to + token * kRow + 16 * swizzled<kPieces>(token, piece), from, (valid >> token & 1) << 4, kEvictFirst);
+        }
+      }
     }
   }
-
-  // x-packed V: the tile's tokens of a dim, 16 bytes each half.
-  static constexpr int kElement = 32 / kTokens, kRunTokens = 16 / kElement;
-
-  __device__ void copy_runs(const char* base, const CacheSide& side, int64_t at, uint32_t to) {
-    const int half = lane_ % 2;
-    const int64_t run = shuffle(at, half * kRunTokens);
-    const int count = __popc(valid_ >> (half * kRunTokens) & ((1u << kRunTokens) - 1));
-    const char* from = count != 0 ? base + run : base;
-#pragma unroll
-    for (int i = 0; i < kDim / 16; ++i) {
-      const int dim = i * 16 + lane_ / 2;
-      if (dim >= p_.head_dim) continue;
-      cp_async16(to + Kind::template run<kDim>(dim, half), from + (count != 0 ? dim * side.pitch : 0), count * kElement, kEvictFirst);
-    }
-  }
-
-  // ---- any alignment: out of line, as the same bytes would come out
-
-  static __device__ __noinline__ void gather_rows(const char* base, int64_t pitch, int64_t at, uint32_t valid, int row_bytes,
-                                                  int width, uint32_t to) {
+  // As the same bytes would come out.
+  static __device__ void gather_rows(const char* base, int64_t pitch, int64_t at, uint32_t valid, int row_bytes, int width,
+                                     uint32_t to) {
 #pragma unroll 1
     for (int i = 0; i < (kCopies + 31) / 32; ++i) {
       const int n = i * 32 + static_cast<int>(threadIdx.x % 32);
@@ -206,7 +332,20 @@ class TileLoader {
     }
   }
 
-  static __device__ __noinline__ void gather_runs(const char* base, int64_t pitch, int64_t at, uint32_t valid, int dims, uint32_t to) {
+  static __device__ __noinline__ void copy_runs(const char* base, int64_t pitch, int64_t at, uint32_t valid, int dims, int width,
+                                                uint32_t to) {
+    constexpr uint32_t kRun = (1u << kRunTokens) - 1;
+    const int lane = static_cast<int>(threadIdx.x % 32), half = lane % 2;
+    // All of the tokens of each 16 bytes are there, or none, or the first ones.
+    const uint32_t mine = valid >> (half * kRunTokens) & kRun;
+    if (width != 16 || __any_sync(0xFFFFFFFFu, (mine & (mine + 1)) != 0)) return gather_runs(base, pitch, at, valid, dims, to);
+    const int64_t run = shuffle(at, half * kRunTokens);
+    const int count = __popc(mine);
+    for (int dim = lane / 2; dim < dims; dim += 16) {
+      cp_async16(to + Kind::template run<kDim>(dim, half), base + (count != 0 ? run + dim * pitch : 0), count * kElement, kEvictFirst);
+    }
+  }
+  static __device__ void gather_runs(const char* base, int64_t pitch, int64_t at, uint32_t valid, int dims, uint32_t to) {
 #pragma unroll 1
     for (int i = 0; i < kDim / 16; ++i) {
       const int n = i * 32 + static_cast<int>(threadIdx.x % 32), dim = n / 2, half = n % 2;
@@ -224,23 +363,23 @@ class TileLoader {
     }
   }
 
-  // NVFP4: a row of scales as it lies in memory. Swizzled V: the four rows of a quad of tokens hold one another's.
-  template <bool kValue>
-  __device__ void copy_scales(const CacheSide& side, uint32_t to) {
-    const int64_t at = block_ * side.block + side.scales + scale_head_ * side.scale_head + place_ * side.scale_token;
-    const uint32_t quad = kValue && p_.swizzled_v ? valid_ >> (lane_ / 4 * 4) & 15u : valid_ >> lane_ & 1u;
+  __device__ const char* scales(const CacheSide& side) const { return side.data + side.scales + head_ * side.scale_head; }
+  // Swizzled V: the four rows of a quad of tokens hold one another's.
+  static __device__ __noinline__ void copy_scales(const char* base, int64_t at, int64_t stride, uint32_t valid, int bytes,
+                                                  int width, bool swizzled, uint32_t to) {
+    const int lane = static_cast<int>(threadIdx.x % 32);
+    const uint32_t quad = swizzled ? valid >> (lane / 4 * 4) & 15u : valid >> lane & 1u;
     // All rows of a quad with a token lie in its block.
-    const int known = kValue && p_.swizzled_v && quad != 0 ? lane_ / 4 * 4 + __ffs(static_cast<int>(quad)) - 1 : lane_;
-    const int64_t row = shuffle(at, known) + (lane_ - known) * side.scale_token;
-    if (lane_ >= kTokens) return;
-    const int bytes = p_.head_dim / 16;
-    const char* from = side.data + (quad != 0 ? row : 0);
-    const uint32_t target = to + lane_ * kScaleRow;
-    if (policy_.piece_bytes == 16 && bytes % 4 == 0) {  // then every row is a multiple of 4 from its block
-      for (int i = 0; i < bytes; i += 4) cp_async4(target + i, from + i, quad != 0 ? 4 : 0);
+    const int known = swizzled && quad != 0 ? lane / 4 * 4 + __ffs(static_cast<int>(quad)) - 1 : lane;
+    const int64_t row = shuffle(at, known) + (lane - known) * stride;
+    if (lane >= kTokens) return;
+    const char* from = base + (quad != 0 ? row : 0);
+    to += lane * kScaleRow;
+    if (width == 16 && bytes % 4 == 0) {  // then every row is a multiple of 4 from its block
+      for (int i = 0; i < bytes; i += 4) cp_async4(to + i, from + i, quad != 0 ? 4 : 0);
     } else {
       for (int i = 0; i < bytes; ++i) {
-        store_shared<uint8_t>(target + i, quad != 0 ? *reinterpret_cast<const uint8_t*>(from + i) : uint8_t{0});
+        store_shared<uint8_t>(to + i, quad != 0 ? *reinterpret_cast<const uint8_t*>(from + i) : uint8_t{0});
       }
     }
   }
@@ -257,19 +396,20 @@ class TileLoader {
   const LoaderPolicy& policy_;
   const AttentionSequence& q_;
   const int32_t* table_;
-  const char *key_, *value_;
-  int32_t scale_head_;
-  uint32_t ring_;
-  uint32_t* masks_;
-  int32_t origin_, low_, high_, s_;
-  int lane_, pieces_;
+  const char *key_, *value_;  // this lane's first piece of a tile, in block 0
+  uint32_t ring_, key_target_, value_target_;  // and where it goes, in slot 0
+  uint32_t key_scales_, value_scales_;         // this lane's row of scales of a tile, in block 0
+  uint32_t masks_;
+  int32_t origin_, low_, high_, s_, head_;
+  int lane_;
   bool reports_;
-  // The token looked up last, and then the tile requested last.
-  bool inside_ = false;
-  int32_t id_ = -1;
-  uint32_t column_ = 0, offset_ = 0;
-  uint32_t valid_ = 0;
-  int64_t block_ = 0, place_ = 0;
+  int32_t tile_ = 0, last_ = 0;
+  int32_t run_ = -1;  // its end
+  // The window: this lane's block.
+  uint32_t id_ = 0, offset_ = 0;
+  // The tile requested last.
+  bool whole_ = false;
+  uint32_t block_[kGroups], place_[kGroups];
 };
 
 #endif

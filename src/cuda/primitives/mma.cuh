@@ -29,7 +29,8 @@ __device__ uint32_t load_shared(uint32_t from) {
 }
 template <class T>
 __device__ void store_shared(uint32_t to, T x) {
-  if constexpr (sizeof(T) == 1) asm volatile("st.shared.u8 [%0], %1;" ::"r"(to), "h"(static_cast<uint16_t>(x)) : "memory");
+  if constexpr (sizeof(T) == 4) asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(x) : "memory");
+  else if constexpr (sizeof(T) == 1) asm volatile("st.shared.u8 [%0], %1;" ::"r"(to), "h"(static_cast<uint16_t>(x)) : "memory");
   else asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(x) : "memory");
 }
 
