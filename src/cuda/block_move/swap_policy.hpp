@@ -32,7 +32,7 @@ struct SwapPolicies {
 //   batched copy, device to host       5.13    1.33     1.08   1.02   1.01
 //   a copy each, device to host       29.12    2.72     1.42   1.10   1.02
 // The bulk engine equals threads. Where the batched copy may not be used, copies are made one by one: from 1 MiB on, that
-// is no worse than threads. tools/swap_methods.cpp measures them all.
+// within 2 % of threads. tools/swap_methods.cpp measures them all.
 constexpr SwapPolicies kSwapPolicies = {{Way::kThreads, int64_t{1} << 20, Way::kBatch, 16},
                                         {Way::kThreads, int64_t{1} << 20, Way::kBatch, 16}};
 
