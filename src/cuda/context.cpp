@@ -24,6 +24,7 @@ CudaContext::CudaContext(int ordinal) : Context(kBackend), device(ordinal) {
   cc_minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
   shared_per_sm = attribute(cudaDevAttrMaxSharedMemoryPerMultiprocessor, device);
   shared_per_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  memory_bandwidth = 2e3 * attribute(cudaDevAttrMemoryClockRate, device) * attribute(cudaDevAttrGlobalMemoryBusWidth, device) / 8;
   cudaDeviceProp properties;
   require("vkv_context_create: cudaGetDeviceProperties", cudaGetDeviceProperties(&properties, device));
   std::snprintf(name, sizeof name, "%.*s", static_cast<int>(sizeof name) - 1, properties.name);

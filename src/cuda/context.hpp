@@ -16,6 +16,7 @@ struct CudaContext final : Context {
 
   int device = 0, num_sms = 0, cc_major = 0, cc_minor = 0;
   int shared_per_sm = 0, shared_per_block = 0;  // bytes of shared memory, at most
+  double memory_bandwidth = 0;                  // bytes a second, by clock and bus width; 0: not known
   char name[64] = {};
   ReportWords* report = nullptr;  // pinned, mapped at the same address on the device
 

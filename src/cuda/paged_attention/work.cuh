@@ -62,9 +62,9 @@ __device__ inline BalanceTotals total(const BalanceTotals* slots) {
 // Called by the whole CTA, and out of line: it is large and runs once.
 template <int kTileTokens>
 __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreePolicy& tree, const WorkPolicy& policy, int32_t item) {
-  // What a part costs beside its tiles, and how much of the longest one is left when the GPU runs out of others: from
-  // measurements on H100 and H200 of batches of equal and of spread lengths.
-  constexpr float kPerPart = 10.0f, kTail = 0.3f;
+  // What a part costs beside its tiles; how much of the longest one is left when the GPU runs out of others; by how much the
+  // last of equal CTAs is behind. From measurements on H100 and H200 of batches of equal and of spread lengths.
+  constexpr float kPerPart = 10.0f, kTail = 0.3f, kSpread = 1.1f;
   constexpr int kThreads = 32 * kBalanceWarps, kEach = kMostBalanced / kThreads, kChunks = 5, kClasses = 4;
   __shared__ BalanceTotals whole[kBalanceWarps], chunks[kChunks][kBalanceWarps];
   __shared__ int32_t classes[kClasses][kBalanceWarps];
@@ -111,7 +111,8 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
   __syncthreads();
   const auto cost = [&](uint32_t parts, uint32_t most) {
     const float ctas = static_cast<float>(parts) * policy.units, last = static_cast<float>(most);
-    return ctas <= policy.slots ? fmaxf(least, last) + kPerPart : least + kPerPart * ctas / policy.slots + kTail * last;
+    if (ctas <= policy.slots) return kSpread * fmaxf(least, last) + kPerPart;
+    return least + kPerPart * ctas / policy.slots + kTail * last;
   };
   int chunk = 31;
   float best = cost(static_cast<uint32_t>(p.num_seqs), longest);
