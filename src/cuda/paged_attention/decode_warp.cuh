@@ -47,12 +47,21 @@ class WarpAttention {
     const int lane = static_cast<int>(threadIdx.x % 32);
 #pragma unroll
     for (int u = 0; u < kSubtiles; ++u) {
+      float odd[kRowTiles][4];  // products of every other step: chains of half the length
 #pragma unroll
-      for (int n = 0; n < kRowTiles; ++n) s_[u][n][0] = s_[u][n][1] = s_[u][n][2] = s_[u][n][3] = 0.0f;
+      for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) s_[u][n][i] = odd[n][i] = 0.0f;
+      }
       Kind::template keys<kDim, kXPacked>(tile, scales, 16 * u, lane, [&](int k, const uint32_t(&a)[4]) {
 #pragma unroll
-        for (int n = 0; n < kRowTiles; ++n) Mma::run(s_[u][n], a, q_[k][n]);
+        for (int n = 0; n < kRowTiles; ++n) Mma::run(k % 2 == 0 ? s_[u][n] : odd[n], a, q_[k][n]);
       });
+#pragma unroll
+      for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) s_[u][n][i] = __fadd_rn(s_[u][n][i], odd[n][i]);
+      }
     }
   }
 
