@@ -151,8 +151,8 @@ if(vkv_cuda)
     src/cuda/paged_attention/launch.cu
     src/cuda/paged_attention/params.cpp
     src/cuda/paged_attention/prefill.cu)
-  # Fused where the source says so (see -ffp-contract above); -lineinfo lets profilers and sanitizers name source lines.
-  set(vkv_cuda_options $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xcompiler=-Wall,-Wextra>)
+  # Fused where the source says so (see -ffp-contract above).
+  set(vkv_cuda_options $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false $<$<BOOL:${VKV_LINE_INFO}>:-lineinfo> -Xcompiler=-Wall,-Wextra>)
   set_target_properties(vkv PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CUDA_STANDARD 17
                         CUDA_VISIBILITY_PRESET hidden CUDA_RUNTIME_LIBRARY Static LINKER_LANGUAGE CXX)
   target_compile_options(vkv PRIVATE ${vkv_cuda_options})
