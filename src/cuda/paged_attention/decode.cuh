@@ -40,13 +40,10 @@ struct DecodeShared {
 // Until the oldest of the ring's groups, two a stage, is there.
 __device__ inline void wait_for_stage(int stages) {
   static_assert(kMostStages == 4, "a case for each");
-  if (stages < 3) {
-    if (stages == 1) cp_async_wait<1>();
-    else cp_async_wait<3>();
-  } else {
-    if (stages == 3) cp_async_wait<5>();
-    else cp_async_wait<7>();
-  }
+  if (__builtin_expect(stages == 1, 1)) cp_async_wait<1>();
+  else if (stages == 2) cp_async_wait<3>();
+  else if (stages == 3) cp_async_wait<5>();
+  else cp_async_wait<7>();
   __syncwarp();
 }
 
@@ -56,6 +53,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   constexpr int kTokens = Kind::tile_tokens, kRows = 8 * kRowTiles;
   using Shared = DecodeShared<Kind, kDim, kRowTiles>;
   using Loader = TileLoader<Kind, kDim, kXPacked>;
+  using Attention = WarpAttention<Kind, kDim, kRowTiles, kXPacked>;
   using Part = Node<kDim, kRows, 32 * kDecodeWarps>;
   extern __shared__ __align__(128) char memory[];
   const AttentionParams& p = params.attention;
@@ -76,8 +74,13 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   const int32_t rows = q.query_len * static_cast<int32_t>(p.group.divisor);
   const auto first_row = static_cast<int32_t>(row_tile * kRows);
   const bool absent = first_row >= rows || q.query_len > params.longest_query;
-  using Attention = WarpAttention<Kind, kDim, kRowTiles, kXPacked>;
-  Attention attention(params, q, first_row, absent ? 0 : rows, static_cast<int32_t>(head));
+
+  // What needs no length.
+  const Shared shared(memory, stages);
+  char* ring = shared.ring + warp * stages * 2 * Loader::kSide;
+  Loader loader(p, params.loader, s, q, static_cast<int32_t>(head), head == 0, ring, shared.masks + warp * stages);
+  const auto first_token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(first_row)));
+  const auto last_token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(min(first_row + kRows, rows) - 1)));
 
   p.sequences.read_length(q, s, stored, reports);
   const AttentionTree tree = AttentionTree::of<kTokens>(p, q.length, q.query_len, params.tree);
@@ -85,38 +88,39 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   if (absent || part >> (2 * cut) != 0) return;
 
   // Tokens that some row of this tile sees, and the rows' positions.
-  const int32_t first_position = q.length - q.query_len + static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(first_row)));
-  const int32_t last_position = q.length - q.query_len +
-                                static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(min(first_row + kRows, rows) - 1)));
+  const int32_t first_position = q.length - q.query_len + first_token, last_position = q.length - q.query_len + last_token;
   const int32_t low = p.oldest(first_position), high = last_position + 1;
   const int32_t low_tile = max(low - tree.origin, 0) / kTokens, high_tile = max(high - tree.origin + kTokens - 1, 0) / kTokens;
-
-  const Shared shared(memory, stages);
-  char* ring = shared.ring + warp * stages * 2 * Loader::kSide;
-  constexpr uint32_t kScalesAt = kTokens * Loader::kRow;  // NVFP4: scales lie behind the numbers
-  if (p.head_dim < kDim) {  // dims past the head are never copied
-    for (int i = lane * 16; i < stages * 2 * Loader::kSide; i += 512) *reinterpret_cast<uint4*>(ring + i) = {};
-    __syncwarp();
-  }
-  Loader loader(p, params.loader, s, q, tree.origin, low, high, static_cast<int32_t>(head), head == 0, ring,
-                shared.masks + warp * stages);
 
   // This CTA's node is of level `level`, its warps' nodes one below; a warp's leaves are neighbours.
   const int level = tree.depth - cut, leaves = 1 << (2 * level - 2);
   const int32_t first_leaf = (part << (2 * level)) + warp * leaves;
   const auto leaf_begin = [&](int leaf) { return min(max(tree.first_tile(first_leaf + leaf), low_tile), high_tile); };
   int32_t tile = leaf_begin(0);
-  loader.begin(tile, leaf_begin(leaves));
-#pragma unroll 1
-  for (int i = 0;; ++i) {
-    loader.next();
-    if (i == stages) break;
-    loader.request_key(i);
-    loader.request_value(i);
+  loader.begin(tree.origin, low, high, tile, leaf_begin(leaves));
+  loader.next();
+  constexpr uint32_t kScalesAt = kTokens * Loader::kRow;  // NVFP4: scales lie behind the numbers
+  if (p.head_dim < kDim) {  // dims past the head are never copied
+    for (int i = lane * 16; i < stages * 2 * Loader::kSide; i += 512) *reinterpret_cast<uint4*>(ring + i) = {};
+    __syncwarp();
   }
+  Attention attention(p, first_row, rows, static_cast<int32_t>(head));
+#pragma unroll 1
+  for (int i = 0; i < stages; ++i) {
+    loader.request_key(i);
+    if (i == 0) attention.request_query(params, q);
+    loader.request_value(i);
+    loader.next();
+  }
+
+  // Tiles that take the short way, if they are whole: all rows see all of them.
+  const bool plain = attention.plain() && !p.swizzled_v, same = first_position == last_position;
+  const int32_t plain_begin = plain && !same ? max(p.oldest(last_position) - tree.origin + kTokens - 1, 0) / kTokens : 0;
+  const int32_t plain_end = !plain ? 0 : same ? high_tile : max(first_position + 1 - tree.origin, 0) / kTokens;
 
   const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
   prepare_meetings(params.arrivals, first_part, part, cut);
+  const float value_scale = p.value_scale(static_cast<int32_t>(head)) * Kind::gain;
   attention.prepare(q.length - q.query_len);
   float* slot = shared.slots + warp * kRows * Shared::kPitch;
   SoftmaxState* states = shared.states + warp * kRows;
@@ -129,16 +133,36 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
     if (tile < end) {
       attention.begin_leaf();
 #pragma unroll 1
-      for (; tile < end; ++tile) {
+      while (tile < end) {
+        const int32_t until = tile < plain_begin ? tile : min(min(end, plain_end), loader.whole_until(tile));
+        if (tile < until) {
+#pragma unroll 1
+          do {
+            wait_for_stage(stages);
+            attention.keys(loader.key_tile(at), loader.key_tile(at) + kScalesAt);
+            __syncwarp();
+            loader.template request_whole<false>(at);
+            attention.template weights<true>(0, 0, false);
+            wait_for_stage(stages);
+            attention.values(loader.value_tile(at), loader.value_tile(at) + kScalesAt);
+            __syncwarp();
+            loader.template request_whole<true>(at);
+            loader.next_whole();
+            at = at + 1 == stages ? 0 : at + 1;
+          } while (++tile < until);
+          loader.settle();
+          continue;
+        }
         wait_for_stage(stages);
         const uint32_t mask = loader.mask(at);
         attention.keys(loader.key_tile(at), loader.key_tile(at) + kScalesAt);
         __syncwarp();
+        loader.leave(at, mask);
         loader.request_key(at);
         const int32_t position = tree.origin + tile * kTokens;
         const bool edge = position + kTokens - 1 > first_position || position < p.oldest(last_position);
         const bool mixed = (edge && last_position != first_position) || p.sparse.vert_stride > 1;
-        attention.weights(position, mask, mixed);
+        attention.template weights<false>(position, mask, mixed);
         wait_for_stage(stages);
         const uint32_t scales = loader.value_tile(at) + kScalesAt;
         if constexpr (Kind::template scale_bytes<kDim> != 0) {
@@ -150,6 +174,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
         loader.request_value(at);
         loader.next();
         at = at + 1 == stages ? 0 : at + 1;
+        ++tile;
       }
       attention.end_leaf(slot, states, Shared::kPitch, (begun & 1) == 0);
       begun |= 1;
@@ -172,8 +197,11 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   __syncthreads();
   Part node;
   node.gather(shared.slots, shared.states, Shared::kPitch);
-  if (cut > 0 && !fold_parts(node, params.arrivals, params.partials, params.all_parts, first_part, part, cut)) return;
-  node.finish(p, q, first_row, rows, static_cast<int32_t>(head), Kind::gain, params.vector_out);
+  if (cut > 0) {
+    auto* scratch = reinterpret_cast<SoftmaxState*>(shared.slots);
+    if (!fold_parts(node, params.arrivals, params.partials, params.all_parts, first_part, part, cut, scratch)) return;
+  }
+  node.finish(p, q, first_row, rows, static_cast<int32_t>(head), value_scale, params.vector_out);
 }
 
 #endif

@@ -17,20 +17,22 @@ class WarpAttention {
   static constexpr float kLog2e = 1.44269504088896340736f;
 
  public:
-  // Asks for the query; nothing waits for it before prepare().
-  __device__ WarpAttention(const DecodeParams& p, const AttentionSequence& q, int32_t first_row, int32_t rows, int32_t head)
-      : p_(p.attention),
+  __device__ WarpAttention(const AttentionParams& p, int32_t first_row, int32_t rows, int32_t head)
+      : p_(p),
         g_(static_cast<int>(threadIdx.x % 32) / 4),
         t_(static_cast<int>(threadIdx.x) % 4),
         first_row_(first_row),
         rows_(rows),
-        head_(head) {
-    load_query(p, q);
-  }
+        head_(head) {}
+  // Asks for the query; nothing waits for it before prepare().
+  __device__ void request_query(const DecodeParams& p, const AttentionSequence& q) { load_query(p, q); }
   __device__ void prepare(int32_t first_position) {
     first_position_ = first_position;
     prepare_query();
   }
+
+  // Whether logits are products, but for what rows see.
+  __device__ bool plain() const { return p_.softcap == 0.0f && p_.alibi_slopes == nullptr && p_.sparse.vert_stride <= 1; }
 
   __device__ void begin_leaf() {
 #pragma unroll
@@ -66,9 +68,11 @@ class WarpAttention {
   }
 
   // Dot products become weights; earlier sums are rescaled. `position`: of the tile's first token; bit i of `mask`: token i
-  // is there; `mixed`: rows see different tokens.
+  // is there; `mixed`: rows see different tokens. kPlain: all tokens are there, all rows see them, and logits are products.
+  template <bool kPlain>
   __device__ void weights(int32_t position, uint32_t mask, bool mixed) {
-    logits(position, mask, mixed);
+    if constexpr (kPlain) scale_products();
+    else logits(position, mask, mixed);
     float top[kRowTiles][2];
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
@@ -351,17 +355,20 @@ class WarpAttention {
 
   // ---- logits
 
+  __device__ void scale_products() {
+#pragma unroll
+    for (int u = 0; u < kSubtiles; ++u) {
+#pragma unroll
+      for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) s_[u][n][i] = __fmul_rn(s_[u][n][i], scale_[n][i & 1]);
+      }
+    }
+  }
   // s becomes the logit in units of log2(e), -infinity where the row does not see the token.
   __device__ void logits(int32_t position, uint32_t mask, bool mixed) {
     if (p_.softcap == 0.0f) {
-#pragma unroll
-      for (int u = 0; u < kSubtiles; ++u) {
-#pragma unroll
-        for (int n = 0; n < kRowTiles; ++n) {
-#pragma unroll
-          for (int i = 0; i < 4; ++i) s_[u][n][i] = __fmul_rn(s_[u][n][i], scale_[n][i & 1]);
-        }
-      }
+      scale_products();
     } else {
       const float cap = p_.softcap * kLog2e, inverse = 2.0f * kLog2e / p_.softcap;
 #pragma unroll

@@ -3,8 +3,8 @@
 // of range, are filled with zeros; nothing of theirs is read.
 //
 // Block ids are looked up for a window of tiles at once, one for each lane: of 16 tokens where those never leave a block, else
-// of one. A whole tile, all of its tokens there and addresses as usual, takes few instructions; any other one goes out of line,
-// and is put together from loads of less than 16 bytes where addresses ask for them.
+// of one. A whole tile, all of its tokens and ids there and addresses as usual, takes few instructions, fewest within a run of
+// them; any other one goes out of line, and is put together from loads of less than 16 bytes where addresses ask for them.
 #pragma once
 
 #include "cuda/paged_attention/kinds.cuh"
@@ -32,16 +32,12 @@ class TileLoader {
   static constexpr int kSide = kTokens * (kRow + kScaleRow);  // bytes of K or V of a tile
 
   __device__ TileLoader(const AttentionParams& p, const LoaderPolicy& policy, int32_t s, const AttentionSequence& q,
-                        int32_t origin, int32_t low, int32_t high, int32_t head, bool reports, char* ring, uint32_t* masks)
+                        int32_t head, bool reports, char* ring, uint32_t* masks)
       : p_(p),
         policy_(policy),
         q_(q),
-        table_(p.pages.row(s, q)),
         ring_(shared_address(ring)),
         masks_(shared_address(masks)),
-        origin_(origin),
-        low_(low),
-        high_(high),
         s_(s),
         head_(head),
         lane_(static_cast<int>(threadIdx.x % 32)),
@@ -73,33 +69,66 @@ class TileLoader {
   // Which tokens of the tile are there.
   __device__ uint32_t mask(int slot) const { return load_shared<uint32_t>(masks_ + 4 * slot); }
 
-  // The tiles to load, before the first next().
-  __device__ void begin(int32_t first, int32_t last) {
-    tile_ = first - 1;
+  // The tiles to load, from tokens `low` to `high`; after the sequence has been read, before the first next().
+  __device__ void begin(int32_t origin, int32_t low, int32_t high, int32_t first, int32_t last) {
+    table_ = p_.pages.row(s_, q_);
+    origin_ = origin;
+    low_ = low;
+    high_ = high;
+    tile_ = whole_from_ = first - 1;
     last_ = last;
+#pragma unroll
+    for (int i = 0; i < kMostStages; ++i) {  // places hold whole tiles unless noted
+      if (lane_ == 0 && i < policy_.stages) store_shared<uint32_t>(masks_ + 4 * i, kAll);
+    }
   }
   // On to the next tile, whose requests follow.
   __device__ void next() {
-    if (++tile_ >= run_) look_up();
+    ++tile_;
+    settle();
   }
   // Enqueues K of the tile, or nothing past the last one.
   __device__ void request_key(int slot) {
+    if (tile_ >= run_ && tile_ < last_) measure_run();
     find();
-    if (__builtin_expect(whole_, 1)) {
-      if (lane_ == 0) store_shared<uint32_t>(masks_ + 4 * slot, kAll);
+    if (__builtin_expect(tile_ < run_, 1)) {
       copy_whole<false>(slot);
     } else if (tile_ < last_) {
       const uint32_t valid = copy_some<false>(key_tile(slot));
       if (lane_ == 0) store_shared<uint32_t>(masks_ + 4 * slot, valid);
+      whole_from_ = tile_ + 1;
     }
     cp_async_commit();
   }
   // Enqueues V of the same tile.
   __device__ void request_value(int slot) {
     if constexpr (kGroups > 1) find();  // to keep two since the request for K takes too many registers
-    if (__builtin_expect(whole_, 1)) copy_whole<true>(slot);
+    if (__builtin_expect(tile_ < run_, 1)) copy_whole<true>(slot);
     else if (tile_ < last_) copy_some<true>(value_tile(slot));
     cp_async_commit();
+  }
+  // After the tile that mask() was asked for: its place holds whole tiles again.
+  __device__ void leave(int slot, uint32_t mask) {
+    if (mask != kAll && lane_ == 0) store_shared<uint32_t>(masks_ + 4 * slot, kAll);
+  }
+
+  // The same for tiles known to be whole: from `tile`, which is to be computed next, to the end of these, all are, and so are
+  // those to be requested in the same steps.
+  __device__ int32_t whole_until(int32_t tile) const {
+    return tile < whole_from_ ? tile : run_ < last_ ? run_ - policy_.stages : last_;
+  }
+  template <bool kValue>
+  __device__ void request_whole(int slot) {
+    if (tile_ < last_) {
+      if (!kValue || kGroups > 1) find();
+      copy_whole<kValue>(slot);
+    }
+    cp_async_commit();
+  }
+  __device__ void next_whole() { ++tile_; }
+  // After these steps.
+  __device__ void settle() {
+    if (tile_ >= run_) look_up();
   }
 
  private:
@@ -108,23 +137,21 @@ class TileLoader {
 
   // ---- block ids
 
-  // The blocks of the tile's groups of 16 tokens, and whether it is whole.
+  // The blocks of the tile's groups of 16 tokens.
   __device__ void find() {
-    whole_ = tile_ < run_;
 #pragma unroll
     for (int u = 0; u < kGroups; ++u) {
       block_[u] = __shfl_sync(0xFFFFFFFFu, id_, tile_ * kGroups + u);
       place_[u] = __shfl_sync(0xFFFFFFFFu, offset_, tile_ * kGroups + u);
-      whole_ = whole_ && block_[u] < p_.pages.num_blocks;
     }
   }
 
-  // At the end of a run: whole tiles of one window, whose ids may yet be out of range. The ids of its lanes' blocks that the
-  // sequence does not reach are ~0.
+  // At the end of a run: asks for the ids of a window, where the tile is its first. Those that the sequence does not reach
+  // are ~0.
   __device__ void look_up() {
     if (tile_ >= last_) return;
     const int shift = policy_.sixteens ? 4 : 0;
-    const int32_t window = (32 << shift) / kTokens, begin = tile_ & -window;
+    const int32_t begin = tile_ & -((32 << shift) / kTokens);
     if (run_ < 0 || tile_ == begin) {
       const int32_t position = origin_ + begin * kTokens + (lane_ << shift);
       id_ = ~0u;
@@ -134,7 +161,13 @@ class TileLoader {
       }
     }
     run_ = tile_;
-    if (usual() && origin_ + tile_ * kTokens >= low_) run_ = min(begin + window, min((high_ - origin_) / kTokens, last_));
+  }
+  // From the tile on, those of the window that are whole.
+  __device__ void measure_run() {
+    const uint32_t bad = __ballot_sync(0xFFFFFFFFu, id_ >= p_.pages.num_blocks);
+    if (!usual() || origin_ + tile_ * kTokens < low_) return;
+    const int first = tile_ * kGroups % 32, good = __clz(static_cast<int>(__brev(bad >> first)));
+    run_ = min(tile_ + min(good, 32 - first) / kGroups, min((high_ - origin_) / kTokens, last_));
   }
   // Whether whole tiles are copied 16 bytes at a time: 32 bits hold 16 times a stride.
   __device__ bool usual() const {
@@ -183,14 +216,15 @@ class TileLoader {
       for (int j = 0; j < kPieces / kPiecesAtOnce; ++j) {
         cp_async16(to + 16 * j * kPiecesAtOnce * kTokens, from + j * step, 16, kEvictFirst);
       }
-    } else if (key_piece() * (16 * kDim / kRow) < p_.head_dim) {
+    } else {
+      const uint32_t bytes = key_piece() * (16 * kDim / kRow) < p_.head_dim ? 16 : 0;
 #pragma unroll
       for (int u = 0; u < kGroups; ++u) {
         const char* from = at(first, side, u);
 #pragma unroll
         for (int j = 0; j < 16 / kRowsAtOnce; ++j) {
           const int row = 16 * u + j * kRowsAtOnce;  // the bits that it adds to the swizzle are none of lane / kPieces
-          cp_async16((to ^ 16 * swizzled<kPieces>(row, 0)) + (kValue ? kSide : 0) + row * kRow, from + j * step, 16, kEvictFirst);
+          cp_async16((to ^ 16 * swizzled<kPieces>(row, 0)) + (kValue ? kSide : 0) + row * kRow, from + j * step, bytes, kEvictFirst);
         }
       }
     }
@@ -400,15 +434,15 @@ class TileLoader {
   uint32_t ring_, key_target_, value_target_;  // and where it goes, in slot 0
   uint32_t key_scales_, value_scales_;         // this lane's row of scales of a tile, in block 0
   uint32_t masks_;
-  int32_t origin_, low_, high_, s_, head_;
+  int32_t s_, head_;
   int lane_;
   bool reports_;
-  int32_t tile_ = 0, last_ = 0;
-  int32_t run_ = -1;  // its end
+  int32_t origin_, low_, high_, tile_, last_;
+  int32_t run_ = -1;    // the end of the whole tiles at hand
+  int32_t whole_from_;  // from this tile on all were whole that have been requested
   // The window: this lane's block.
   uint32_t id_ = 0, offset_ = 0;
   // The tile requested last.
-  bool whole_ = false;
   uint32_t block_[kGroups], place_[kGroups];
 };
 

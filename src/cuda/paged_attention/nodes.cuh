@@ -59,84 +59,98 @@ struct Node {
     }
   }
 
-  // The node above 4 or 16 (levels 2) neighbours in the workspace; all of them are asked for before one is looked at.
-  __device__ void load(const float* from, int levels) {
+  // The node above 4 or 16 (levels 2) neighbours in the workspace; called by the whole CTA. All of them are asked for before
+  // one is looked at, states by way of `scratch`: 16 * kRows in shared memory.
+  __device__ void load(const float* from, int levels, SoftmaxState* scratch) {
+    constexpr int kAtOnce = kVectors < 2 ? kVectors : 2;  // as registers allow
+    const int children = 1 << (2 * levels);
+    for (int i = static_cast<int>(threadIdx.x); i < children * kRows; i += kThreads) {
+      const float2 s = __ldcg(reinterpret_cast<const float2*>(from + i / kRows * kFloats + kAccs) + i % kRows);
+      scratch[i] = {s.x, s.y};
+    }
 #pragma unroll
-    for (int i = 0; i < kVectors; ++i) {
-      const Vector v = load_vector(from + kAccs + 2 * row(i), from + 4 * vector(i), levels);
-      state[i] = v.state;
-      acc[i] = v.acc;
+    for (int first = 0; first < kVectors; first += kAtOnce) {
+      float4 child[kAtOnce][16];
+#pragma unroll
+      for (int c = 0; c < 16; ++c) {
+        if (c == 4 && levels == 1) break;
+#pragma unroll
+        for (int i = 0; i < kAtOnce; ++i) {
+          child[i][c] = __ldcg(reinterpret_cast<const float4*>(from + c * kFloats) + vector(first + i));
+        }
+      }
+      if (first == 0) __syncthreads();
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+#pragma unroll
+        for (int c = 0; c < 16; c += 4) {
+          if (c == 4 && levels == 1) break;
+          SoftmaxState group = scratch[c * kRows + row(first + i)];
+#pragma unroll
+          for (int d = 1; d < 4; ++d) append(group, child[i][c], scratch[(c + d) * kRows + row(first + i)], child[i][c + d]);
+          if (c == 0) {
+            state[first + i] = group;
+            acc[first + i] = child[i][0];
+          } else {
+            append(state[first + i], acc[first + i], group, child[i][c]);
+          }
+        }
+      }
     }
   }
 
   // The end of the rows: the sink joins, one division, one rounding.
   __device__ void finish(const AttentionParams& p, const AttentionSequence& q, int32_t first_row, int32_t rows, int32_t head,
-                         float gain, bool vector_out) const {
-    const float value_scale = p.value_scale(head) * gain;
+                         float value_scale, bool vector_out) const {
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
       const int32_t r = first_row + row(i);
       if (r >= rows) continue;
       uint32_t in_group;
       const int64_t token = q.query_begin + p.group.divide(static_cast<uint32_t>(r), in_group);
-      finish_row(p, token, head * static_cast<int64_t>(p.group.divisor) + in_group, dim(i), state[i], acc[i], value_scale,
-                 vector_out);
+      const int64_t query_head = head * static_cast<int64_t>(p.group.divisor) + in_group;
+      SoftmaxState s = state[i];
+      const bool nothing = s.sum == 0.0f;
+      float weight = 1.0f;
+      if (p.sinks != nullptr) {
+        const Joined joined = join_sink(s, __ldg(p.sinks + query_head * p.sink_stride));
+        s = joined.state;
+        weight = joined.weight;
+      }
+      if (p.lse != nullptr && dim(i) == 0) p.lse[token * p.lse_token + query_head * p.lse_head] = log_sum_exp(s);
+      if (dim(i) >= p.head_dim) continue;
+      const float by = __fdividef(weight, s.sum) * value_scale;
+      float x[4] = {acc[i].x, acc[i].y, acc[i].z, acc[i].w};
+#pragma unroll
+      for (float& y : x) y = nothing ? 0.0f : __fadd_rn(y * by, 0.0f);  // -0 becomes 0: folds leave either
+      store_row(p.out + token * p.out_token + query_head * p.out_head, dim(i), x, p.query_dtype, vector_out);
     }
   }
 
  private:
-  struct Vector {
+  struct Joined {
     SoftmaxState state;
-    float4 acc;
+    float weight;  // of what was there
   };
-  static __device__ __noinline__ Vector load_vector(const float* states, const float* accs, int levels) {
-    Vector child[16];
-#pragma unroll
-    for (int c = 0; c < 16; ++c) {
-      if (c >= 4 && levels == 1) break;
-      const float2 s = __ldcg(reinterpret_cast<const float2*>(states + c * kFloats));
-      child[c] = {{s.x, s.y}, __ldcg(reinterpret_cast<const float4*>(accs + c * kFloats))};
-    }
-#pragma unroll
-    for (int c = 0; c < 16; c += 4) {
-      if (c >= 4 && levels == 1) break;
-#pragma unroll
-      for (int d = 1; d < 4; ++d) append(child[c].state, child[c].acc, child[c + d].state, child[c + d].acc);
-      if (c > 0) append(child[0].state, child[0].acc, child[c].state, child[c].acc);
-    }
-    return child[0];
+  static __device__ __noinline__ Joined join_sink(SoftmaxState s, float logit) {
+    constexpr float kLog2e = 1.44269504088896340736f;
+    const float sink = logit * kLog2e;
+    if (s.sum == 0.0f) s.max = -__builtin_huge_valf();
+    const float top = fmaxf(s.max, sink), origin = top == -__builtin_huge_valf() ? 0.0f : top;
+    const float weight = exp2_approx(s.max - origin);
+    return {{top, __fmaf_rn(s.sum, weight, exp2_approx(sink - origin))}, weight};
   }
-
-  // Four dims of a row.
-  static __device__ __noinline__ void finish_row(const AttentionParams& p, int64_t token, int64_t query_head, int dim,
-                                                 SoftmaxState s, float4 acc, float value_scale, bool vector_out) {
-    constexpr float kLog2e = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f;
-    const bool nothing = s.sum == 0.0f;
-    float weight = 1.0f;
-    if (p.sinks != nullptr) {
-      const float sink = __ldg(p.sinks + query_head * p.sink_stride) * kLog2e;
-      if (nothing) s.max = -__builtin_huge_valf();
-      const float top = fmaxf(s.max, sink), origin = top == -__builtin_huge_valf() ? 0.0f : top;
-      weight = exp2_approx(s.max - origin);
-      s.sum = __fmaf_rn(s.sum, weight, exp2_approx(sink - origin));
-      s.max = top;
-    }
-    if (p.lse != nullptr && dim == 0) {
-      p.lse[token * p.lse_token + query_head * p.lse_head] =
-          s.sum == 0.0f ? -__builtin_huge_valf() : __fmaf_rn(s.max, kLn2, logf(s.sum));
-    }
-    if (dim >= p.head_dim) return;
-    const float by = __fdividef(weight, s.sum) * value_scale;
-    float x[4] = {acc.x, acc.y, acc.z, acc.w};
-#pragma unroll
-    for (float& y : x) y = nothing ? 0.0f : __fadd_rn(y * by, 0.0f);  // -0 becomes 0: folds leave either
-    char* out = p.out + token * p.out_token + query_head * p.out_head;
-    if (p.query_dtype == VKV_DTYPE_F32) {
+  static __device__ __noinline__ float log_sum_exp(SoftmaxState s) {
+    constexpr float kLn2 = 0.69314718055994530942f;
+    return s.sum == 0.0f ? -__builtin_huge_valf() : __fmaf_rn(s.max, kLn2, logf(s.sum));
+  }
+  static __device__ void store_row(char* out, int dim, const float (&x)[4], vkv_dtype dtype, bool vector_out) {
+    if (dtype == VKV_DTYPE_F32) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) reinterpret_cast<float*>(out)[dim + j] = x[j];
       return;
     }
-    const bool half = p.query_dtype == VKV_DTYPE_F16;
+    const bool half = dtype == VKV_DTYPE_F16;
     const uint32_t low = half ? MmaF16::pack(x[0], x[1]) : MmaBF16::pack(x[0], x[1]);
     const uint32_t high = half ? MmaF16::pack(x[2], x[3]) : MmaBF16::pack(x[2], x[3]);
     auto* to = reinterpret_cast<uint16_t*>(out) + dim;
@@ -165,7 +179,7 @@ __device__ inline void prepare_meetings(const Arrivals& arrivals, int64_t first_
 // CTA was last for the whole, `node` is then the root; else false. Groups' nodes lie behind all parts of the launch.
 template <class NodeType>
 __device__ bool fold_parts(NodeType& node, const Arrivals& arrivals, float* partials, int64_t all_parts, int64_t first_part,
-                           int32_t part, int cut) {
+                           int32_t part, int cut, SoftmaxState* scratch) {
   __shared__ bool is_last;
   float* base = partials + first_part * NodeType::kFloats;
   int32_t mine = part;
@@ -177,7 +191,7 @@ __device__ bool fold_parts(NodeType& node, const Arrivals& arrivals, float* part
     if (threadIdx.x == 0) is_last = arrivals.last(meeting(first_part, part, done, levels), 1u << (2 * levels));
     __syncthreads();
     if (!is_last) return false;
-    node.load(base + (mine >> (2 * levels) << (2 * levels)) * static_cast<int64_t>(NodeType::kFloats), levels);
+    node.load(base + (mine >> (2 * levels) << (2 * levels)) * static_cast<int64_t>(NodeType::kFloats), levels, scratch);
     done += levels;
     if (done == cut) return true;
     mine >>= 2 * levels;
