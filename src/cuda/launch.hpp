@@ -29,14 +29,23 @@ class DeviceGuard {
   int device_, previous_ = 0;
 };
 
-// Enqueues kernel(params) and reports the launch's own error. Grids are one-dimensional.
+// Enqueues kernel(params) and reports the launch's own error. Grids are one-dimensional; `cluster`: CTAs of a cluster.
 template <class Params>
 void launch(const CudaContext& ctx, void (*kernel)(Params), int64_t blocks, unsigned threads, std::size_t shared_bytes,
-            vkv_stream stream, const Params& params) {
+            vkv_stream stream, const Params& params, unsigned cluster = 1) {
   const DeviceGuard guard(ctx.device);
   void* arguments[] = {const_cast<Params*>(&params)};
-  require("kernel launch", cudaLaunchKernel(reinterpret_cast<const void*>(kernel), dim3(static_cast<unsigned>(blocks)),
-                                            dim3(threads), arguments, shared_bytes, stream));
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim = {cluster, 1, 1};
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(static_cast<unsigned>(blocks));
+  config.blockDim = dim3(threads);
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  config.attrs = &attribute;
+  config.numAttrs = cluster > 1 ? 1 : 0;
+  require("kernel launch", cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), arguments));
 }
 
 }  // namespace vkv::cuda

@@ -6,6 +6,8 @@
 // The last CTA to arrive folds the parts.
 #pragma once
 
+#include <type_traits>
+
 #include "cuda/paged_attention/decode_warp.cuh"
 
 namespace vkv::cuda {
@@ -38,13 +40,16 @@ struct DecodeShared {
 // ---- the kernel
 
 // Until the oldest of the ring's groups, two a stage, is there.
+template <int kStages>
+__device__ void wait_for_stage() {
+  cp_async_wait<2 * kStages - 1>();
+  __syncwarp();
+}
 __device__ inline void wait_for_stage(int stages) {
   static_assert(kMostStages == 4, "a case for each");
-  if (__builtin_expect(stages == 1, 1)) cp_async_wait<1>();
-  else if (stages == 2) cp_async_wait<3>();
-  else if (stages == 3) cp_async_wait<5>();
-  else cp_async_wait<7>();
-  __syncwarp();
+  if (stages == 1) wait_for_stage<1>();
+  else if (stages == 2) wait_for_stage<2>();
+  else wait_for_stage<4>();
 }
 
 template <class Kind, int kDim, int kRowTiles, bool kXPacked>
@@ -61,13 +66,18 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
 
   uint32_t head, row_tile;
-  const uint32_t item = params.row_tiles_div.divide(params.kv_heads_div.divide(blockIdx.x, head), row_tile);
+  const uint32_t turn = params.work.clustered ? blockIdx.x / kClusterCtas : blockIdx.x;
+  const uint32_t item = params.row_tiles_div.divide(params.kv_heads_div.divide(turn, head), row_tile);
   const DecodeWork work = find_work<kTokens>(p, params.tree, params.work, params.seqs_div, item);
   if (work.sequence < 0) return;
   const int32_t s = work.sequence, part = work.part;
 
   const bool reports = head == 0 && row_tile == 0 && part == 0 && warp == 0;
   const AttentionSequences::Stored stored = p.sequences.load(s);
+  const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
+  const Meetings meetings = {first_part, part, params.work.clustered ? kClusterCtas : 1};
+  const bool prepares = meetings.prepares(params.arrivals);
+  const unsigned long long word = prepares ? params.arrivals.look(meetings.word(meetings.first())) : 0;
   AttentionSequence q = {};
   if (!params.work.balanced) p.pages.prefetch_part(s, part, 2 * params.work.most_cut);
   p.sequences.read_queries(q, s, reports);
@@ -113,20 +123,37 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
     loader.next();
   }
 
-  // Tiles that take the short way, if they are whole: all rows see all of them.
+  // Whole tiles that take the short way: all rows see all of them.
   const bool plain = attention.plain() && !p.swizzled_v, same = first_position == last_position;
   const int32_t plain_begin = plain && !same ? max(p.oldest(last_position) - tree.origin + kTokens - 1, 0) / kTokens : 0;
   const int32_t plain_end = !plain ? 0 : same ? high_tile : max(first_position + 1 - tree.origin, 0) / kTokens;
 
-  const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
-  prepare_meetings(params.arrivals, first_part, part, cut);
+  if (prepares && cut > meetings.first()) params.arrivals.prepare(meetings.word(meetings.first()), word);
   const float value_scale = p.value_scale(static_cast<int32_t>(head)) * Kind::gain;
-  attention.prepare(q.length - q.query_len);
+  attention.prepare(params, q.length - q.query_len);
   float* slot = shared.slots + warp * kRows * Shared::kPitch;
   SoftmaxState* states = shared.states + warp * kRows;
   typename Attention::Above above[kMostDepth - 2];
   uint32_t begun = 0;  // bit 0: the slot holds something; bit k: above[k - 1] does
   int at = 0;          // place of the tile at hand
+  // Tiles that take the short way. The number of places is known, as branches take longer than most of what is here.
+  const auto walk = [&](auto places, int32_t until) {
+    constexpr int kPlaces = decltype(places)::value;
+#pragma unroll 1
+    do {
+      wait_for_stage<kPlaces>();
+      attention.keys(loader.key_tile(at), loader.key_tile(at) + kScalesAt);
+      __syncwarp();
+      loader.template request_whole<false>(at);
+      attention.template weights<true>(0, 0, false);
+      wait_for_stage<kPlaces>();
+      attention.values(loader.value_tile(at), loader.value_tile(at) + kScalesAt);
+      __syncwarp();
+      loader.template request_whole<true>(at);
+      loader.next_whole();
+      at = (at + 1) % kPlaces;
+    } while (++tile < until);
+  };
 #pragma unroll 1
   for (int leaf = 0; leaf < leaves; ++leaf) {
     const int32_t end = leaf_begin(leaf + 1);
@@ -136,20 +163,9 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
       while (tile < end) {
         const int32_t until = tile < plain_begin ? tile : min(min(end, plain_end), loader.whole_until(tile));
         if (tile < until) {
-#pragma unroll 1
-          do {
-            wait_for_stage(stages);
-            attention.keys(loader.key_tile(at), loader.key_tile(at) + kScalesAt);
-            __syncwarp();
-            loader.template request_whole<false>(at);
-            attention.template weights<true>(0, 0, false);
-            wait_for_stage(stages);
-            attention.values(loader.value_tile(at), loader.value_tile(at) + kScalesAt);
-            __syncwarp();
-            loader.template request_whole<true>(at);
-            loader.next_whole();
-            at = at + 1 == stages ? 0 : at + 1;
-          } while (++tile < until);
+          if (stages == 1) walk(std::integral_constant<int, 1>(), until);
+          else if (stages == 2) walk(std::integral_constant<int, 2>(), until);
+          else walk(std::integral_constant<int, kMostStages>(), until);
           loader.settle();
           continue;
         }
@@ -197,10 +213,25 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   __syncthreads();
   Part node;
   node.gather(shared.slots, shared.states, Shared::kPitch);
-  if (cut > 0) {
-    auto* scratch = reinterpret_cast<SoftmaxState*>(shared.slots);
-    if (!fold_parts(node, params.arrivals, params.partials, params.all_parts, first_part, part, cut, scratch)) return;
+  if (kHasClusters && cut > 0 && params.work.clustered) {
+    // A quarter of the rows for each CTA of the cluster.
+    using Share = Node<kDim, kRows, 32 * kDecodeWarps, kClusterCtas>;
+    auto* own = reinterpret_cast<float*>(shared.ring);
+    node.store(own);
+    cluster_arrive();
+    cluster_wait();
+    Share share = {};
+    share.share = meetings.share();
+    const bool rowless = first_row + share.share * (kRows / kClusterCtas) >= rows;
+    if (!rowless) share.load([&](int c) { return in_cluster(own, c); });
+    cluster_arrive(share.acc[0].x + share.state[0].sum);
+    if (!rowless && fold_parts(share, params.arrivals, params.partials, meetings, cut)) {
+      share.finish(p, q, first_row, rows, static_cast<int32_t>(head), value_scale, params.vector_out);
+    }
+    cluster_wait();
+    return;
   }
+  if (cut > 0 && !fold_parts(node, params.arrivals, params.partials, meetings, cut)) return;
   node.finish(p, q, first_row, rows, static_cast<int32_t>(head), value_scale, params.vector_out);
 }
 

@@ -20,6 +20,7 @@ struct DecodeInstance {
   int32_t tile_tokens, fixed_bytes, stage_bytes;  // shared memory: bytes + stages * stage_bytes
   int32_t state_floats;                           // of a part in the workspace
   int32_t ctas;                                   // per multiprocessor, as compiled
+  bool clusters;                                  // may be launched in clusters
   std::atomic<int32_t>* allowed;                  // [kDevices]: the device and the bytes of shared memory last allowed
 };
 

@@ -20,12 +20,12 @@ struct DecodeParams {
   TreePolicy tree;
   WorkPolicy work;
   int32_t longest_query;          // sequences of more query tokens are somebody else's
-  bool paired_query, vector_out;  // query can be read by 4 bytes, out be written by 8
+  // Query: fills the instance's width and can be read by 16 bytes; can be read by 4. Out can be written by 8.
+  bool whole_query, paired_query, vector_out;
   LoaderPolicy loader;
   AttentionParams attention;
   Arrivals arrivals;  // [row tiles][KV heads][items]
-  float* partials;    // likewise, of one row tile's states each; then their groups of 16
-  int64_t all_parts;
+  float* partials;    // likewise, of one row tile's states each
 };
 
 }  // namespace vkv::cuda

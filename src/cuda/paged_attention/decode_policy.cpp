@@ -33,7 +33,8 @@ int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas) {
   if (i.stage_bytes == 0) return 0;
   const int32_t room = std::min(ctx.shared_per_block, ctx.shared_per_sm / ctas - kReservedShared);
   const int32_t fit = (room - i.fixed_bytes) / i.stage_bytes, wanted = (kInFlight + ctas * i.stage_bytes - 1) / (ctas * i.stage_bytes);
-  return std::clamp(std::min(fit, wanted), 0, kMostStages);
+  const int32_t most = std::clamp(std::min(fit, wanted), 0, kMostStages);
+  return most == 3 ? 2 : most;
 }
 
 // CTAs that share a multiprocessor.
@@ -142,6 +143,8 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
       p.num_seqs * tiles < int64_t{1} << 31 && tiles_follow_length) {
     balance(ctx, p, deepest, plan);
   }
+  // Parts that meet at once, without the workspace, where all sequences but the shortest have several.
+  plan.work.clustered = ctx.cc_major >= 9 && instance.clusters && !plan.work.balanced && plan.work.least_cut > 0;
   plan.work.items = static_cast<int32_t>(std::min<int64_t>(plan.items, 0x7FFFFFFF));
   plan.stages = stages(ctx, instance, plan.ctas);
   return plan;

@@ -26,8 +26,9 @@ class WarpAttention {
         head_(head) {}
   // Asks for the query; nothing waits for it before prepare().
   __device__ void request_query(const DecodeParams& p, const AttentionSequence& q) { load_query(p, q); }
-  __device__ void prepare(int32_t first_position) {
+  __device__ void prepare(const DecodeParams& p, int32_t first_position) {
     first_position_ = first_position;
+    if (!Kind::neighbours && p.whole_query) interleave();
     prepare_query();
   }
 
@@ -286,7 +287,11 @@ class WarpAttention {
       const int64_t token = q.query_begin + p_.group.divide(static_cast<uint32_t>(row), head);
       const char* at = p_.query + token * p_.query_token + (head_ * static_cast<int64_t>(p_.group.divisor) + head) * p_.query_head;
       const int dims = row < rows_ ? p_.head_dim : 0;
-      if (p.paired_query && Kind::neighbours) {
+      if (p.whole_query) {
+#pragma unroll
+        for (int k = 0; k < kSteps; ++k) q_[k][n][0] = q_[k][n][1] = 0;
+        if (row < rows_) load_whole(at, n);
+      } else if (p.paired_query && Kind::neighbours) {
 #pragma unroll
         for (int k = 0; k < kSteps; ++k) {
 #pragma unroll
@@ -303,6 +308,42 @@ class WarpAttention {
             const int2 d = Kind::query_dims(k, half, t_);
             q_[k][n][half] = d.y < dims ? query_pair(at, d.x, d.y) : 0;
           }
+        }
+      }
+    }
+  }
+
+  __device__ void load_whole(const char* row, int n) {
+    if constexpr (Kind::neighbours) {
+#pragma unroll
+      for (int k = 0; k < kSteps; ++k) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          q_[k][n][half] = __ldg(reinterpret_cast<const uint32_t*>(row) + Kind::query_dims(k, half, t_).x / 2);
+        }
+      }
+    } else {  // eight dims of two steps
+#pragma unroll
+      for (int k = 0; k < kSteps; k += 2) {
+        const uint4 v = __ldg(reinterpret_cast<const uint4*>(row) + Kind::query_dims(k, 0, t_).x / 8);
+        q_[k][n][0] = v.x;
+        q_[k][n][1] = v.y;
+        q_[k + 1][n][0] = v.z;
+        q_[k + 1][n][1] = v.w;
+      }
+    }
+  }
+  // Pairs of dims d and d + 4 from eight neighbours.
+  __device__ void interleave() {
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+      for (int k = 0; k < kSteps; k += 2) {
+        const uint32_t low[2] = {q_[k][n][0], q_[k][n][1]}, high[2] = {q_[k + 1][n][0], q_[k + 1][n][1]};
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          q_[k + i][n][0] = __byte_perm(low[i], high[i], 0x5410);
+          q_[k + i][n][1] = __byte_perm(low[i], high[i], 0x7632);
         }
       }
     }

@@ -25,7 +25,7 @@ struct Workspace {
     const std::size_t words = (parts * sizeof(unsigned long long) + 255) / 256 * 256;
     arrivals.words = static_cast<unsigned long long*>(base);
     if (base != nullptr) partials = reinterpret_cast<float*>(static_cast<char*>(base) + words);
-    bytes = words + (parts + parts / 16) * static_cast<std::size_t>(plan.instance->state_floats) * sizeof(float);
+    bytes = words + parts * static_cast<std::size_t>(plan.instance->state_floats) * sizeof(float);
   }
 };
 
@@ -79,22 +79,24 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   d.arrivals = workspace.arrivals;
   d.arrivals.tag = fresh_tag();
   d.partials = workspace.partials;
-  d.all_parts = plan.parts();
   d.tree = plan.tree;
   d.work = plan.work;
   d.longest_query = plan.longest_query;
-  d.paired_query = Alignment().add(p.query, 2).bytes() >= 4;
+  const int64_t query_bytes = Alignment().add(p.query, 2).bytes();
+  d.whole_query = query_bytes >= 16 && p.head_dim == plan.instance->dim;
+  d.paired_query = query_bytes >= 4;
   d.vector_out = Alignment().add(p.out, 2).bytes() >= 8;
   d.kv_heads_div = FastDiv(static_cast<uint32_t>(p.num_kv_heads));
   d.row_tiles_div = FastDiv(static_cast<uint32_t>(plan.row_tiles));
   d.seqs_div = FastDiv(static_cast<uint32_t>(p.num_seqs));
   const DecodeInstance& instance = *plan.instance;
   // More than the kernel uses where fewer CTAs are to share a multiprocessor than could.
-  const int fewer = plan.ctas < instance.ctas ? ctx.shared_per_sm / (plan.ctas + 1) : 0;
+  const int fewer = plan.ctas < instance.ctas && !plan.work.clustered ? ctx.shared_per_sm / (plan.ctas + 1) : 0;
   const int shared = std::max(instance.fixed_bytes + plan.stages * instance.stage_bytes, fewer);
   const DeviceGuard guard(ctx.device);
   allow_shared_memory(instance, ctx.device, shared);
-  launch(ctx, instance.kernel, plan.parts(), 32 * kDecodeWarps, static_cast<std::size_t>(shared), stream, d);
+  launch(ctx, instance.kernel, plan.parts(), 32 * kDecodeWarps, static_cast<std::size_t>(shared), stream, d,
+         plan.work.clustered ? kClusterCtas : 1);
   if (prefill_serves(p)) launch_prefill(ctx, p, d.attention, stream);
 }
 

@@ -11,7 +11,7 @@
 
 namespace vkv::cuda {
 
-constexpr int kMostStages = 4;
+constexpr int kMostStages = 4;  // 1, 2 or 4
 
 struct LoaderPolicy {
   int32_t stages;      // tiles in the ring
@@ -216,15 +216,14 @@ class TileLoader {
       for (int j = 0; j < kPieces / kPiecesAtOnce; ++j) {
         cp_async16(to + 16 * j * kPiecesAtOnce * kTokens, from + j * step, 16, kEvictFirst);
       }
-    } else {
-      const uint32_t bytes = key_piece() * (16 * kDim / kRow) < p_.head_dim ? 16 : 0;
+    } else if (key_piece() * (16 * kDim / kRow) < p_.head_dim) {
 #pragma unroll
       for (int u = 0; u < kGroups; ++u) {
         const char* from = at(first, side, u);
 #pragma unroll
         for (int j = 0; j < 16 / kRowsAtOnce; ++j) {
           const int row = 16 * u + j * kRowsAtOnce;  // the bits that it adds to the swizzle are none of lane / kPieces
-          cp_async16((to ^ 16 * swizzled<kPieces>(row, 0)) + (kValue ? kSide : 0) + row * kRow, from + j * step, bytes, kEvictFirst);
+          cp_async16((to ^ 16 * swizzled<kPieces>(row, 0)) + (kValue ? kSide : 0) + row * kRow, from + j * step, 16, kEvictFirst);
         }
       }
     }

@@ -10,21 +10,26 @@ namespace vkv::cuda {
 
 #ifdef __CUDACC__
 
-// One thread's part of a node: vector i is number threadIdx.x + i * kThreads of [rows][kDim / 4].
-template <int kDim, int kRows, int kThreads>
+// One thread's part of a node, or of one of kShares equal shares of its rows: vector i is number threadIdx.x + i * kThreads of
+// [rows][kDim / 4]. Threads beyond a small share have nothing.
+template <int kDim, int kRows, int kThreads, int kShares = 1>
 struct Node {
   static constexpr int kRowVectors = kDim / 4;
-  static constexpr int kVectors = kRows * kRowVectors / kThreads;
-  static_assert(kVectors * kThreads == kRows * kRowVectors, "threads share rows evenly");
+  static constexpr int kAll = kRows / kShares * kRowVectors, kVectors = kAll < kThreads ? 1 : kAll / kThreads;
+  static_assert(kVectors * kThreads == kAll || kAll < kThreads, "threads share rows evenly");
+  static_assert(kRows % kShares == 0, "shares are whole rows");
   static constexpr int kAccs = kRows * kDim;
-  static constexpr int kFloats = kAccs + 2 * kRows;  // a part in the workspace: accumulators, then states of all rows
+  static constexpr int kFloats = kAccs + 2 * kRows;  // a part: accumulators, then states of all rows
 
   SoftmaxState state[kVectors];
   float4 acc[kVectors];
 
-  static __device__ int vector(int i) { return static_cast<int>(threadIdx.x) + i * kThreads; }
-  static __device__ int row(int i) { return vector(i) / kRowVectors; }
-  static __device__ int dim(int i) { return vector(i) % kRowVectors * 4; }
+  int share = 0;
+
+  static __device__ bool idle() { return kAll < kThreads && threadIdx.x >= kAll; }
+  __device__ int vector(int i) const { return (kShares == 1 ? 0 : share * kAll) + static_cast<int>(threadIdx.x) + i * kThreads; }
+  __device__ int row(int i) const { return vector(i) / kRowVectors; }
+  __device__ int dim(int i) const { return vector(i) % kRowVectors * 4; }
 
   static __device__ void append(SoftmaxState& state, float4& acc, const SoftmaxState& next, const float4& x) {
     const FoldFactors f = fold(state, next);
@@ -49,59 +54,43 @@ struct Node {
     }
   }
 
-  __device__ void store(float* to) const {
+  __device__ void store(float* part) const {
+    if (idle()) return;
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
-      __stcg(reinterpret_cast<float4*>(to) + vector(i), acc[i]);
-      if (dim(i) == 0) {
-        __stcg(reinterpret_cast<float2*>(to + kAccs) + row(i), make_float2(state[i].max, state[i].sum));
-      }
+      reinterpret_cast<float4*>(part)[vector(i)] = acc[i];
+      if (dim(i) == 0) reinterpret_cast<float2*>(part + kAccs)[row(i)] = make_float2(state[i].max, state[i].sum);
     }
   }
 
-  // The node above 4 or 16 (levels 2) neighbours in the workspace; called by the whole CTA. All of them are asked for before
-  // one is looked at, states by way of `scratch`: 16 * kRows in shared memory.
-  __device__ void load(const float* from, int levels, SoftmaxState* scratch) {
-    constexpr int kAtOnce = kVectors < 2 ? kVectors : 2;  // as registers allow
-    const int children = 1 << (2 * levels);
-    for (int i = static_cast<int>(threadIdx.x); i < children * kRows; i += kThreads) {
-      const float2 s = __ldcg(reinterpret_cast<const float2*>(from + i / kRows * kFloats + kAccs) + i % kRows);
-      scratch[i] = {s.x, s.y};
-    }
+  // The chain of four parts, part(i) of them; all are asked for before one is looked at.
+  template <class Part>
+  __device__ void load(const Part& part) {
+    if (idle()) return;
+    Node next[4];
 #pragma unroll
-    for (int first = 0; first < kVectors; first += kAtOnce) {
-      float4 child[kAtOnce][16];
+    for (int c = 0; c < 4; ++c) {
+      const float* from = part(c);
 #pragma unroll
-      for (int c = 0; c < 16; ++c) {
-        if (c == 4 && levels == 1) break;
-#pragma unroll
-        for (int i = 0; i < kAtOnce; ++i) {
-          child[i][c] = __ldcg(reinterpret_cast<const float4*>(from + c * kFloats) + vector(first + i));
-        }
-      }
-      if (first == 0) __syncthreads();
-#pragma unroll
-      for (int i = 0; i < kAtOnce; ++i) {
-#pragma unroll
-        for (int c = 0; c < 16; c += 4) {
-          if (c == 4 && levels == 1) break;
-          SoftmaxState group = scratch[c * kRows + row(first + i)];
-#pragma unroll
-          for (int d = 1; d < 4; ++d) append(group, child[i][c], scratch[(c + d) * kRows + row(first + i)], child[i][c + d]);
-          if (c == 0) {
-            state[first + i] = group;
-            acc[first + i] = child[i][0];
-          } else {
-            append(state[first + i], acc[first + i], group, child[i][c]);
-          }
-        }
+      for (int i = 0; i < kVectors; ++i) {
+        const float2 s = reinterpret_cast<const float2*>(from + kAccs)[row(i)];
+        next[c].state[i] = {s.x, s.y};
+        next[c].acc[i] = reinterpret_cast<const float4*>(from)[vector(i)];
       }
     }
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) {
+      state[i] = next[0].state[i];
+      acc[i] = next[0].acc[i];
+    }
+#pragma unroll
+    for (int c = 1; c < 4; ++c) append(next[c]);
   }
 
   // The end of the rows: the sink joins, one division, one rounding.
   __device__ void finish(const AttentionParams& p, const AttentionSequence& q, int32_t first_row, int32_t rows, int32_t head,
                          float value_scale, bool vector_out) const {
+    if (idle()) return;
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
       const int32_t r = first_row + row(i);
@@ -165,38 +154,44 @@ struct Node {
   }
 };
 
-// Where the parts of a group meet: 16 neighbours, or all where there are fewer; then the groups.
-__device__ inline int64_t meeting(int64_t first_part, int32_t part, int done, int levels) {
-  return first_part + (part >> (2 * (done + levels)) << (2 * (done + levels))) + (done != 0 ? 1 : 0);
-}
-__device__ inline void prepare_meetings(const Arrivals& arrivals, int64_t first_part, int32_t part, int cut) {
-  if (cut == 0 || threadIdx.x != 0) return;
-  if (part % 16 == 0) arrivals.prepare(meeting(first_part, part, 0, min(cut, 2)));
-  if (part == 0 && cut > 2) arrivals.prepare(meeting(first_part, part, 2, cut - 2));
-}
+// Where parts of one row tile meet: four neighbours, then the nodes of four such groups, and so on. `first_part`: of the row
+// tile. With clusters the first four have met before, and each share of the rows then meets for itself.
+struct Meetings {
+  int64_t first_part;
+  int32_t part;
+  int shares;
 
-// Puts the parts of one row tile together: the last CTA of up to 16 neighbours folds them, and so on up the tree. Where this
-// CTA was last for the whole, `node` is then the root; else false. Groups' nodes lie behind all parts of the launch.
+  __device__ int first() const { return shares == 1 ? 0 : 1; }
+  __device__ int share() const { return part & (shares - 1); }
+  // The first part of the node of level `done` that this part is under.
+  __device__ int32_t node(int done) const { return part >> (2 * done) << (2 * done); }
+  // Of the four nodes of level `done`; groups have parts enough for all of their levels' words.
+  __device__ int64_t word(int done) const { return first_part + node(done + 1) + (done - first()) * shares + share(); }
+
+  // One CTA of each group prepares the word of the first meeting, in two steps, so that nothing waits.
+  __device__ bool prepares(const Arrivals& arrivals) const {
+    return arrivals.words != nullptr && threadIdx.x == 0 && node(first()) == node(first() + 1);
+  }
+};
+
+// Puts the parts of one row tile together: the last CTA of four neighbours folds them, and so on up the tree. Where this CTA was
+// last for the whole, `node` is then the root; else false. A node lies where its first part lay.
 template <class NodeType>
-__device__ bool fold_parts(NodeType& node, const Arrivals& arrivals, float* partials, int64_t all_parts, int64_t first_part,
-                           int32_t part, int cut, SoftmaxState* scratch) {
+__device__ bool fold_parts(NodeType& node, const Arrivals& arrivals, float* partials, const Meetings& meetings, int cut) {
   __shared__ bool is_last;
-  float* base = partials + first_part * NodeType::kFloats;
-  int32_t mine = part;
+  float* parts = partials + meetings.first_part * NodeType::kFloats;
 #pragma unroll 1
-  for (int done = 0;;) {
-    const int levels = cut - done < 2 ? 1 : 2;
-    node.store(base + mine * static_cast<int64_t>(NodeType::kFloats));
+  for (int done = meetings.first(); done < cut; ++done) {
+    if (done > meetings.first()) __syncthreads();
+    node.store(parts + meetings.node(done) * static_cast<int64_t>(NodeType::kFloats));
     __syncthreads();
-    if (threadIdx.x == 0) is_last = arrivals.last(meeting(first_part, part, done, levels), 1u << (2 * levels));
+    if (threadIdx.x == 0) is_last = arrivals.last(meetings.word(done), 4);
     __syncthreads();
     if (!is_last) return false;
-    node.load(base + (mine >> (2 * levels) << (2 * levels)) * static_cast<int64_t>(NodeType::kFloats), levels, scratch);
-    done += levels;
-    if (done == cut) return true;
-    mine >>= 2 * levels;
-    base = partials + (all_parts + (first_part >> (2 * done))) * NodeType::kFloats;
+    const float* group = parts + meetings.node(done + 1) * static_cast<int64_t>(NodeType::kFloats);
+    node.load([&](int c) { return group + (static_cast<int64_t>(c) << (2 * done)) * NodeType::kFloats; });
   }
+  return true;
 }
 
 #endif

@@ -100,10 +100,11 @@ struct Arrivals {
   unsigned long long* words;
   uint64_t tag;  // 48 bits
 
-  // Called by one thread, early: what somebody else left in the word need not be met later. May be left out.
-  __device__ void prepare(int64_t word) const {
-    const unsigned long long now = __ldcg(words + word);
-    if (now >> 16 != tag) atomicCAS(words + word, now, tag << 16);
+  // Called by one thread, early, with what it saw in the word before: what somebody else left need not be met later. May be
+  // left out.
+  __device__ unsigned long long look(int64_t word) const { return __ldcg(words + word); }
+  __device__ void prepare(int64_t word, unsigned long long seen) const {
+    if (seen >> 16 != tag) atomicCAS(words + word, seen, tag << 16);
   }
 
   // Called by one thread after its CTA has met. True for the last of n CTAs; what the others wrote before they arrived is

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cuda/paged_attention/tree.cuh"
+#include "cuda/primitives/cluster.cuh"
 
 namespace vkv::cuda {
 
@@ -15,6 +16,7 @@ constexpr int kMostBalanced = 256;  // sequences
 struct WorkPolicy {
   int32_t items;
   bool balanced;                             // by all lengths
+  bool clustered;                            // four neighbouring parts are a cluster
   int32_t least_cut, most_cut, chunk_tiles;  // else
   // What balance() knows of the GPU. Work is counted in tiles of one CTA that has a multiprocessor for itself.
   float units;    // CTAs of an item
@@ -175,7 +177,7 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
   return found;
 }
 
-// Called by the whole CTA. `item`: its own.
+// Called by the whole CTA. `item`: its own, or its cluster's.
 template <int kTileTokens>
 __device__ DecodeWork find_work(const AttentionParams& p, const TreePolicy& tree, const WorkPolicy& policy, const FastDiv& seqs,
                                 uint32_t item) {
@@ -186,7 +188,8 @@ __device__ DecodeWork find_work(const AttentionParams& p, const TreePolicy& tree
     return balance<kTileTokens>(p, tree, policy, static_cast<int32_t>(item));
   }
   // Later parts first: only long sequences have them.
-  const auto part = static_cast<int32_t>((1u << (2 * policy.most_cut)) - 1 - seqs.divide(item, s));
+  auto part = static_cast<int32_t>((1u << (2 * (policy.most_cut - (policy.clustered ? 1 : 0)))) - 1 - seqs.divide(item, s));
+  if (policy.clustered) part = part * kClusterCtas + static_cast<int32_t>(blockIdx.x % kClusterCtas);
   return {static_cast<int32_t>(s), part, static_cast<int32_t>(s << (2 * policy.most_cut)), -1};
 }
 
