@@ -19,19 +19,24 @@ template <class Kind, int kDim, int kRowTiles>
 struct DecodeShared {
   static constexpr int kRows = 8 * kRowTiles;
   static constexpr int kPitch = kDim + 4;  // floats from row to row: other banks
-  static constexpr int kFixed = kDecodeWarps * kRows * (kPitch * 4 + 8);
+  using Part = Node<kDim, kRows, 32 * kDecodeWarps>;
+  using Share = Node<kDim, kRows, 32 * kDecodeWarps, kClusterCtas>;  // a cluster's CTA finishes a quarter of the rows
+  using Parts = Exchange<Part, Share>;
+  static constexpr int kFixed = Parts::kBytes + kDecodeWarps * kRows * (kPitch * 4 + 8);
   static constexpr int kStage = kDecodeWarps * 2 * TileLoader<Kind, kDim, false>::kSide;
 
   static constexpr int bytes(int stages) { return kFixed + stages * (kStage + kDecodeWarps * 4); }
 
   char* ring;
+  Parts exchange;
   float* slots;          // [warps][rows][kPitch]
   SoftmaxState* states;  // [warps][rows]
-  uint32_t* masks;  // [warps][stages]
+  uint32_t* masks;       // [warps][stages]
 
   __device__ DecodeShared(char* base, int stages) {
     ring = base;
-    slots = reinterpret_cast<float*>(ring + stages * kStage);
+    exchange = {ring + stages * kStage};
+    slots = reinterpret_cast<float*>(ring + stages * kStage + Parts::kBytes);
     states = reinterpret_cast<SoftmaxState*>(slots + kDecodeWarps * kRows * kPitch);
     masks = reinterpret_cast<uint32_t*>(states + kDecodeWarps * kRows);
   }
@@ -53,13 +58,12 @@ __device__ inline void wait_for_stage(int stages) {
 }
 
 template <class Kind, int kDim, int kRowTiles, bool kXPacked>
-__global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kDim, kRowTiles))
+__global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles))
     decode_kernel(const __grid_constant__ DecodeParams params) {
   constexpr int kTokens = Kind::tile_tokens, kRows = 8 * kRowTiles;
   using Shared = DecodeShared<Kind, kDim, kRowTiles>;
   using Loader = TileLoader<Kind, kDim, kXPacked>;
   using Attention = WarpAttention<Kind, kDim, kRowTiles, kXPacked>;
-  using Part = Node<kDim, kRows, 32 * kDecodeWarps>;
   extern __shared__ __align__(128) char memory[];
   const AttentionParams& p = params.attention;
   const int stages = params.loader.stages;
@@ -74,10 +78,6 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
 
   const bool reports = head == 0 && row_tile == 0 && part == 0 && warp == 0;
   const AttentionSequences::Stored stored = p.sequences.load(s);
-  const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
-  const Meetings meetings = {first_part, part, params.work.clustered ? kClusterCtas : 1};
-  const bool prepares = meetings.prepares(params.arrivals);
-  const unsigned long long word = prepares ? params.arrivals.look(meetings.word(meetings.first())) : 0;
   AttentionSequence q = {};
   if (!params.work.balanced) p.pages.prefetch_part(s, part, 2 * params.work.most_cut);
   p.sequences.read_queries(q, s, reports);
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   // What needs no length.
   const Shared shared(memory, stages);
   char* ring = shared.ring + warp * stages * 2 * Loader::kSide;
-  Loader loader(p, params.loader, s, q, static_cast<int32_t>(head), head == 0, ring, shared.masks + warp * stages);
+  Loader loader(p, params.loader, s, static_cast<int32_t>(head), head == 0, ring, shared.masks + warp * stages);
   const auto first_token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(first_row)));
   const auto last_token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(min(first_row + kRows, rows) - 1)));
 
@@ -107,18 +107,23 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   const int32_t first_leaf = (part << (2 * level)) + warp * leaves;
   const auto leaf_begin = [&](int leaf) { return min(max(tree.first_tile(first_leaf + leaf), low_tile), high_tile); };
   int32_t tile = leaf_begin(0);
-  loader.begin(tree.origin, low, high, tile, leaf_begin(leaves));
+  loader.begin(q, tree.origin, low, high, tile, leaf_begin(leaves));
   loader.next();
   constexpr uint32_t kScalesAt = kTokens * Loader::kRow;  // NVFP4: scales lie behind the numbers
   if (p.head_dim < kDim) {  // dims past the head are never copied
     for (int i = lane * 16; i < stages * 2 * Loader::kSide; i += 512) *reinterpret_cast<uint4*>(ring + i) = {};
     __syncwarp();
   }
+  // What needs no block ids.
   Attention attention(p, first_row, rows, static_cast<int32_t>(head));
+  attention.request_query(params, q);
+  const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
+  const Meetings meetings = {first_part, part, params.work.clustered ? 1 : 0};
+  const bool prepares = cut > meetings.prepares() && threadIdx.x == 0;
+  const unsigned long long word = prepares ? params.arrivals.look(first_part + part) : 0;
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     loader.request_key(i);
-    if (i == 0) attention.request_query(params, q);
     loader.request_value(i);
     loader.next();
   }
@@ -128,7 +133,12 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
   const int32_t plain_begin = plain && !same ? max(p.oldest(last_position) - tree.origin + kTokens - 1, 0) / kTokens : 0;
   const int32_t plain_end = !plain ? 0 : same ? high_tile : max(first_position + 1 - tree.origin, 0) / kTokens;
 
-  if (prepares && cut > meetings.first()) params.arrivals.prepare(meetings.word(meetings.first()), word);
+  const bool clustered = kHasClusters && cut > 0 && params.work.clustered;
+  if (clustered) {
+    if (threadIdx.x == 0) shared.exchange.open();
+    cluster_arrive();
+  }
+  if (prepares) params.arrivals.prepare(first_part + part, word);
   const float value_scale = p.value_scale(static_cast<int32_t>(head)) * Kind::gain;
   attention.prepare(params, q.length - q.query_len);
   float* slot = shared.slots + warp * kRows * Shared::kPitch;
@@ -211,24 +221,19 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(Kind::dtype, kD
     if (lane < kRows) states[lane] = {-__builtin_huge_valf(), 0.0f};
   }
   __syncthreads();
-  Part node;
+  typename Shared::Part node;
   node.gather(shared.slots, shared.states, Shared::kPitch);
-  if (kHasClusters && cut > 0 && params.work.clustered) {
-    // A quarter of the rows for each CTA of the cluster.
-    using Share = Node<kDim, kRows, 32 * kDecodeWarps, kClusterCtas>;
-    auto* own = reinterpret_cast<float*>(shared.ring);
-    node.store(own);
-    cluster_arrive();
+  if (clustered) {
+    const int rank = meetings.share();
     cluster_wait();
-    Share share = {};
-    share.share = meetings.share();
-    const bool rowless = first_row + share.share * (kRows / kClusterCtas) >= rows;
-    if (!rowless) share.load([&](int c) { return in_cluster(own, c); });
-    cluster_arrive(share.acc[0].x + share.state[0].sum);
-    if (!rowless && fold_parts(share, params.arrivals, params.partials, meetings, cut)) {
+    shared.exchange.send(node, rank, rows - first_row);
+    if (first_row + rank * Shared::Parts::kShareRows >= rows) return;
+    typename Shared::Share share;
+    share.share = rank;
+    shared.exchange.receive(share);
+    if (fold_parts(share, params.arrivals, params.partials, meetings, cut)) {
       share.finish(p, q, first_row, rows, static_cast<int32_t>(head), value_scale, params.vector_out);
     }
-    cluster_wait();
     return;
   }
   if (cut > 0 && !fold_parts(node, params.arrivals, params.partials, meetings, cut)) return;

@@ -22,7 +22,7 @@ constexpr DecodeInstance decode_instance() {
           Shared::bytes(0),
           Shared::bytes(1) - Shared::bytes(0),
           Node<kDim, 8 * kRowTiles, 32 * kDecodeWarps>::kFloats,
-          decode_ctas(Kind::dtype, kDim, kRowTiles),
+          decode_ctas(kDim, kRowTiles),
           true,
           decode_allowed<Kind, kDim, kRowTiles, kXPacked>};
 }

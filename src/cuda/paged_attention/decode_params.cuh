@@ -9,11 +9,8 @@ namespace vkv::cuda {
 
 constexpr int kDecodeWarps = 4;
 
-// CTAs of a multiprocessor that registers are kept for. fp8 is faster with fewer CTAs of more registers.
-constexpr int decode_ctas(vkv_dtype cache, int dim, int row_tiles) {
-  const bool fp8 = cache == VKV_DTYPE_FP8_E4M3 || cache == VKV_DTYPE_FP8_E5M2;
-  return dim * row_tiles > 256 ? 1 : dim * row_tiles <= 128 && !fp8 ? 3 : 2;
-}
+// CTAs of a multiprocessor that registers are kept for.
+constexpr int decode_ctas(int dim, int row_tiles) { return dim * row_tiles > 256 ? 1 : 2; }
 
 struct DecodeParams {
   FastDiv kv_heads_div, row_tiles_div, seqs_div;

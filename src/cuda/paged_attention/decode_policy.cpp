@@ -143,8 +143,10 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
       p.num_seqs * tiles < int64_t{1} << 31 && tiles_follow_length) {
     balance(ctx, p, deepest, plan);
   }
-  // Parts that meet at once, without the workspace, where all sequences but the shortest have several.
-  plan.work.clustered = ctx.cc_major >= 9 && instance.clusters && !plan.work.balanced && plan.work.least_cut > 0;
+  // Parts that meet at once, without the workspace, where all sequences but the shortest have several. Clusters may leave a
+  // multiprocessor idle and another with two CTAs, so not where that counts.
+  plan.work.clustered = ctx.cc_major >= 9 && instance.clusters && !plan.work.balanced && plan.work.least_cut > 0 &&
+                        plan.parts() <= ctx.num_sms;
   plan.work.items = static_cast<int32_t>(std::min<int64_t>(plan.items, 0x7FFFFFFF));
   plan.stages = stages(ctx, instance, plan.ctas);
   return plan;

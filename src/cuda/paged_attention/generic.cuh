@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, generic_ctas(kDim))
 
   if (cut > 0) {
     const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
-    if (!fold_parts(node, params.arrivals, params.partials, {first_part, part, 1}, cut)) return;
+    if (!fold_parts(node, params.arrivals, params.partials, {first_part, part, 0}, cut)) return;
   }
   node.finish(p, q, first_row, rows, static_cast<int32_t>(head), p.value_scale(static_cast<int32_t>(head)), params.vector_out);
 }

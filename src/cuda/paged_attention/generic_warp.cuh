@@ -142,7 +142,7 @@ class GenericWarp {
     if (block < p_.pages.num_blocks) return true;
     // The first token of a block that anybody sees tells.
     if (span_.head == 0 && (offset == 0 || token == span_.low) && token > span_.seen) {
-      p_.pages.report_block(span_.sequence, q_, column, id);
+      p_.pages.report_block(span_.sequence, p_.pages.row(span_.sequence, q_), column, id);
     }
     return false;
   }

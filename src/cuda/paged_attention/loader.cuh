@@ -31,11 +31,9 @@ class TileLoader {
   static constexpr int kScaleRow = Kind::template scale_bytes<kDim>;
   static constexpr int kSide = kTokens * (kRow + kScaleRow);  // bytes of K or V of a tile
 
-  __device__ TileLoader(const AttentionParams& p, const LoaderPolicy& policy, int32_t s, const AttentionSequence& q,
-                        int32_t head, bool reports, char* ring, uint32_t* masks)
+  __device__ TileLoader(const AttentionParams& p, const LoaderPolicy& policy, int32_t s, int32_t head, bool reports, char* ring, uint32_t* masks)
       : p_(p),
         policy_(policy),
-        q_(q),
         ring_(shared_address(ring)),
         masks_(shared_address(masks)),
         s_(s),
@@ -69,9 +67,9 @@ class TileLoader {
   // Which tokens of the tile are there.
   __device__ uint32_t mask(int slot) const { return load_shared<uint32_t>(masks_ + 4 * slot); }
 
-  // The tiles to load, from tokens `low` to `high`; after the sequence has been read, before the first next().
-  __device__ void begin(int32_t origin, int32_t low, int32_t high, int32_t first, int32_t last) {
-    table_ = p_.pages.row(s_, q_);
+  // The tiles to load, from tokens `low` to `high`, before the first next().
+  __device__ void begin(const AttentionSequence& q, int32_t origin, int32_t low, int32_t high, int32_t first, int32_t last) {
+    table_ = p_.pages.row(s_, q);
     origin_ = origin;
     low_ = low;
     high_ = high;
@@ -278,7 +276,7 @@ class TileLoader {
     // One lane tells for all tokens of a block in this tile.
     const bool first_of_block = offset == 0 || lane_ == 0 || position == low_;
     if (!kValue && inside && !present && reports_ && lane_ < kTokens && first_of_block) {
-      p_.pages.report_block(s_, q_, column, static_cast<int32_t>(id));
+      p_.pages.report_block(s_, table_, column, static_cast<int32_t>(id));
     }
     const uint32_t valid = __ballot_sync(0xFFFFFFFFu, present) & kAll;
     const int64_t block = known ? id : 0, place = known ? offset : 0, at = block * side.block + place * side.token;
@@ -427,7 +425,6 @@ class TileLoader {
 
   const AttentionParams& p_;
   const LoaderPolicy& policy_;
-  const AttentionSequence& q_;
   const int32_t* table_;
   const char *key_, *value_;  // this lane's first piece of a tile, in block 0
   uint32_t ring_, key_target_, value_target_;  // and where it goes, in slot 0

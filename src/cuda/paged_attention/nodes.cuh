@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cuda/paged_attention/tree.cuh"
+#include "cuda/primitives/cluster.cuh"
 
 namespace vkv::cuda {
 
@@ -63,28 +64,31 @@ struct Node {
     }
   }
 
-  // The chain of four parts, part(i) of them; all are asked for before one is looked at.
-  template <class Part>
-  __device__ void load(const Part& part) {
+  struct Vector {
+    SoftmaxState state;
+    float4 acc;
+  };
+  __device__ Vector read(const float* part, int i) const {
+    const float2 s = reinterpret_cast<const float2*>(part + kAccs)[row(i)];
+    return {{s.x, s.y}, reinterpret_cast<const float4*>(part)[vector(i)]};
+  }
+  // The chain of four nodes: vector i of node c is vector_of(c, i). All are asked for before one is looked at.
+  template <class VectorOf>
+  __device__ void chain(const VectorOf& vector_of) {
     if (idle()) return;
-    Node next[4];
+    Vector next[4][kVectors];
 #pragma unroll
     for (int c = 0; c < 4; ++c) {
-      const float* from = part(c);
 #pragma unroll
-      for (int i = 0; i < kVectors; ++i) {
-        const float2 s = reinterpret_cast<const float2*>(from + kAccs)[row(i)];
-        next[c].state[i] = {s.x, s.y};
-        next[c].acc[i] = reinterpret_cast<const float4*>(from)[vector(i)];
-      }
+      for (int i = 0; i < kVectors; ++i) next[c][i] = vector_of(c, i);
     }
 #pragma unroll
     for (int i = 0; i < kVectors; ++i) {
-      state[i] = next[0].state[i];
-      acc[i] = next[0].acc[i];
-    }
+      state[i] = next[0][i].state;
+      acc[i] = next[0][i].acc;
 #pragma unroll
-    for (int c = 1; c < 4; ++c) append(next[c]);
+      for (int c = 1; c < 4; ++c) append(state[i], acc[i], next[c][i].state, next[c][i].acc);
+    }
   }
 
   // The end of the rows: the sink joins, one division, one rounding.
@@ -154,24 +158,61 @@ struct Node {
   }
 };
 
+// Where a cluster's CTAs leave the nodes of their parts: each gets a share of the rows from all. In shared memory: accumulators
+// of four CTAs, states of four, the barrier.
+template <class NodeType, class Share>
+struct Exchange {
+  static constexpr int kShareFloats = NodeType::kAccs / kClusterCtas, kShareRows = Share::kAll / Share::kRowVectors;
+  static constexpr int kAccBytes = NodeType::kAccs * 4, kStateBytes = kClusterCtas * kShareRows * 8;
+  static constexpr int kBytes = kAccBytes + kStateBytes + 16;
+
+  const char* base;
+
+  __device__ uint32_t accs() const { return shared_address(base); }
+  __device__ uint32_t states() const { return accs() + kAccBytes; }
+  __device__ Inbox inbox() const { return {states() + kStateBytes}; }
+
+  __device__ void open() const { inbox().open(kAccBytes + kStateBytes); }
+
+  // To all whose shares have one of `rows` rows.
+  __device__ void send(const NodeType& node, int rank, int32_t rows) const {
+#pragma unroll
+    for (int i = 0; i < NodeType::kVectors; ++i) {
+      const int to = node.row(i) / kShareRows, row = node.row(i) % kShareRows;
+      if (to * kShareRows >= rows) continue;
+      const Inbox there = inbox().of(to);
+      there.send(Inbox::in_cluster(accs() + 4 * (rank * kShareFloats + row * NodeType::kRowVectors * 4 + node.dim(i)), to), node.acc[i]);
+      if (node.dim(i) == 0) {
+        there.send(Inbox::in_cluster(states() + 8 * (rank * kShareRows + row), to), make_float2(node.state[i].max, node.state[i].sum));
+      }
+    }
+  }
+  __device__ void receive(Share& share) const {
+    inbox().wait();
+    share.chain([&](int c, int i) -> typename Share::Vector {
+      const int row = share.row(i) % kShareRows;
+      const float* acc = reinterpret_cast<const float*>(base) + c * kShareFloats + row * NodeType::kRowVectors * 4 + share.dim(i);
+      const auto s = reinterpret_cast<const float2*>(base + kAccBytes)[c * kShareRows + row];
+      return {{s.x, s.y}, *reinterpret_cast<const float4*>(acc)};
+    });
+  }
+};
+
 // Where parts of one row tile meet: four neighbours, then the nodes of four such groups, and so on. `first_part`: of the row
 // tile. With clusters the first four have met before, and each share of the rows then meets for itself.
 struct Meetings {
   int64_t first_part;
   int32_t part;
-  int shares;
+  int first;  // level of the nodes that meet first: 0, or with clusters 1
 
-  __device__ int first() const { return shares == 1 ? 0 : 1; }
-  __device__ int share() const { return part & (shares - 1); }
+  __device__ int share() const { return part & ((1 << (2 * first)) - 1); }
   // The first part of the node of level `done` that this part is under.
   __device__ int32_t node(int done) const { return part >> (2 * done) << (2 * done); }
   // Of the four nodes of level `done`; groups have parts enough for all of their levels' words.
-  __device__ int64_t word(int done) const { return first_part + node(done + 1) + (done - first()) * shares + share(); }
+  __device__ int64_t word(int done) const { return first_part + node(done + 1) + ((done - first) << (2 * first)) + share(); }
 
-  // One CTA of each group prepares the word of the first meeting, in two steps, so that nothing waits.
-  __device__ bool prepares(const Arrivals& arrivals) const {
-    return arrivals.words != nullptr && threadIdx.x == 0 && node(first()) == node(first() + 1);
-  }
+  // The word of this part's number, which it prepares for all that meet there, is of this level.
+  __device__ int prepares() const { return first + (part >> (2 * first)) % 4; }
 };
 
 // Puts the parts of one row tile together: the last CTA of four neighbours folds them, and so on up the tree. Where this CTA was
@@ -181,15 +222,15 @@ __device__ bool fold_parts(NodeType& node, const Arrivals& arrivals, float* part
   __shared__ bool is_last;
   float* parts = partials + meetings.first_part * NodeType::kFloats;
 #pragma unroll 1
-  for (int done = meetings.first(); done < cut; ++done) {
-    if (done > meetings.first()) __syncthreads();
+  for (int done = meetings.first; done < cut; ++done) {
+    if (done > meetings.first) __syncthreads();
     node.store(parts + meetings.node(done) * static_cast<int64_t>(NodeType::kFloats));
     __syncthreads();
     if (threadIdx.x == 0) is_last = arrivals.last(meetings.word(done), 4);
     __syncthreads();
     if (!is_last) return false;
     const float* group = parts + meetings.node(done + 1) * static_cast<int64_t>(NodeType::kFloats);
-    node.load([&](int c) { return group + (static_cast<int64_t>(c) << (2 * done)) * NodeType::kFloats; });
+    node.chain([&](int c, int i) { return node.read(group + (static_cast<int64_t>(c) << (2 * done)) * NodeType::kFloats, i); });
   }
   return true;
 }

@@ -83,7 +83,7 @@ class PrefillCache {
   }
 
   __device__ void report(int32_t token, int32_t id) const {
-    p_.pages.report_block(s_, q_, p_.pages.block_size.divide(static_cast<uint32_t>(token)), id);
+    p_.pages.report_block(s_, p_.pages.row(s_, q_), p_.pages.block_size.divide(static_cast<uint32_t>(token)), id);
   }
 
   // Where the tokens lie of which a thread copies a piece: neighbouring threads copy neighbouring pieces of a token.

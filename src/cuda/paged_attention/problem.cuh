@@ -92,9 +92,9 @@ struct AttentionPages {
   __device__ void prefetch(int32_t s, int64_t column) const {
     if (!csr && column < columns) asm volatile("prefetch.global.L2 [%0];" ::"l"(table + s * row_stride + column));
   }
-  // Out of line: what is wrong with the id of `column`.
-  __device__ __noinline__ void report_block(int32_t s, const AttentionSequence& q, uint32_t column, int32_t id) const {
-    note(report, op, VKV_REPORT_BLOCK_ID, csr ? q.entry + column : s * columns + column, id, num_blocks);
+  // Out of line: what is wrong with the id of `column` of the sequence whose row() is `entries`.
+  __device__ __noinline__ void report_block(int32_t s, const int32_t* entries, uint32_t column, int32_t id) const {
+    note(report, op, VKV_REPORT_BLOCK_ID, csr ? (entries - table) / entry_stride + column : s * columns + column, id, num_blocks);
   }
 #endif
 };

@@ -1,7 +1,9 @@
-// Thread block clusters: CTAs that run at the same time and read one another's shared memory. From sm_90 on.
+// Thread block clusters: CTAs that run at the same time and write into one another's shared memory. From sm_90 on.
 #pragma once
 
 #include <cstdint>
+
+#include "cuda/primitives/mma.cuh"
 
 namespace vkv::cuda {
 
@@ -11,30 +13,63 @@ constexpr int kClusterCtas = 4;  // where a launch has clusters
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
 constexpr bool kHasClusters = false;
-__device__ inline void cluster_arrive() {}
-__device__ inline void cluster_arrive(float) {}
-__device__ inline void cluster_wait() {}
-template <class T>
-__device__ const T* in_cluster(const T* shared, int) {
-  return shared;
-}
 #else
 constexpr bool kHasClusters = true;
-
-// A barrier of all threads of the cluster, in two steps: what they wrote before the first, all read after the second.
-__device__ inline void cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
-// The same by one who has only read: after the loads that `x` comes from.
-__device__ inline void cluster_arrive(float x) { asm volatile("barrier.cluster.arrive.relaxed.aligned; // %0" ::"f"(x) : "memory"); }
-__device__ inline void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
-
-// The same place in the shared memory of another CTA of the cluster.
-template <class T>
-__device__ const T* in_cluster(const T* shared, int rank) {
-  const T* there;
-  asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(shared), "r"(rank));
-  return there;
-}
 #endif
+
+// Shared memory that the CTAs of the cluster write to; `bar`: an mbarrier in it that counts their bytes.
+//
+// open() by one thread of its owner, and meet() by all threads of the cluster, come before what is written.
+struct Inbox {
+  uint32_t bar;
+
+  __device__ void open(uint32_t bytes) const {
+    if constexpr (kHasClusters) {
+      asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(bar) : "memory");
+      asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory");
+      asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    }
+  }
+  // Until all that was announced is there.
+  __device__ void wait() const {
+    if constexpr (kHasClusters) {
+      asm volatile(
+          "{\n .reg .pred there;\n"
+          "again: mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 there, [%0], 0;\n"
+          " @!there bra again;\n}"
+          ::"r"(bar) : "memory");
+    }
+  }
+  // The inbox of another CTA, and a place in it that is `here` in one's own.
+  __device__ Inbox of(int rank) const { return {in_cluster(bar, rank)}; }
+  static __device__ uint32_t in_cluster(uint32_t here, int rank) {
+    uint32_t there = here;
+    if constexpr (kHasClusters) asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(here), "r"(rank));
+    return there;
+  }
+  __device__ void send(uint32_t to, float4 x) const {
+    if constexpr (kHasClusters) {
+      asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(to), "f"(x.x),
+                   "f"(x.y), "f"(x.z), "f"(x.w), "r"(bar)
+                   : "memory");
+    }
+  }
+  __device__ void send(uint32_t to, float2 x) const {
+    if constexpr (kHasClusters) {
+      asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v2.f32 [%0], {%1, %2}, [%3];" ::"r"(to), "f"(x.x), "f"(x.y),
+                   "r"(bar)
+                   : "memory");
+    }
+  }
+};
+
+// All threads of the cluster meet: who has waited knows that all have arrived, and their inboxes to be open.
+__device__ inline void cluster_arrive() {
+  if constexpr (kHasClusters) asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+}
+__device__ inline void cluster_wait() {
+  if constexpr (kHasClusters) asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
 
 #endif
 
