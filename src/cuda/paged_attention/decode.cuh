@@ -117,16 +117,17 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   // What needs no block ids.
   Attention attention(p, first_row, rows, static_cast<int32_t>(head));
   attention.request_query(params, q);
-  const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
-  const Meetings meetings = {first_part, part, params.work.clustered ? 1 : 0};
-  const bool prepares = cut > meetings.prepares() && threadIdx.x == 0;
-  const unsigned long long word = prepares ? params.arrivals.look(first_part + part) : 0;
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     loader.request_key(i);
     loader.request_value(i);
     loader.next();
   }
+
+  const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
+  const Meetings meetings = {first_part, part, params.work.clustered ? 1 : 0};
+  const bool prepares = cut > meetings.prepares() && threadIdx.x == 0;
+  const unsigned long long word = prepares ? params.arrivals.look(first_part + part) : 0;
 
   // Whole tiles that take the short way: all rows see all of them.
   const bool plain = attention.plain() && !p.swizzled_v, same = first_position == last_position;
@@ -138,9 +139,9 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
     if (threadIdx.x == 0) shared.exchange.open();
     cluster_arrive();
   }
-  if (prepares) params.arrivals.prepare(first_part + part, word);
   const float value_scale = p.value_scale(static_cast<int32_t>(head)) * Kind::gain;
   attention.prepare(params, q.length - q.query_len);
+  if (prepares) params.arrivals.prepare(first_part + part, word);
   float* slot = shared.slots + warp * kRows * Shared::kPitch;
   SoftmaxState* states = shared.states + warp * kRows;
   typename Attention::Above above[kMostDepth - 2];

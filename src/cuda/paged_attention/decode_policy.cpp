@@ -116,6 +116,9 @@ LoaderPolicy loader_policy(const PagedAttention& p, const AttentionParams& a, co
   l.piece_bytes = static_cast<int32_t>(bytes);
   l.runs = p.block_size * element_size(p.key_cache.dtype) % 16 == 0;
   l.sixteens = p.block_size % 16 == 0;
+  const auto small = [](const CacheSide& side) { return (side.block | side.token | side.pitch) >> 27 == 0; };
+  const bool all_dims = (!p.x_packed && p.key_cache.dtype != VKV_DTYPE_NVFP4) || p.head_dim == plan.instance->dim;
+  l.whole_tiles = l.sixteens && bytes == 16 && small(a.key) && small(a.value) && all_dims;
   return l;
 }
 

@@ -314,18 +314,19 @@ class WarpAttention {
   }
 
   __device__ void load_whole(const char* row, int n) {
+    const char* first = row + 2 * Kind::query_dims(0, 0, t_).x;
     if constexpr (Kind::neighbours) {
 #pragma unroll
       for (int k = 0; k < kSteps; ++k) {
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-          q_[k][n][half] = __ldg(reinterpret_cast<const uint32_t*>(row) + Kind::query_dims(k, half, t_).x / 2);
+          q_[k][n][half] = __ldg(reinterpret_cast<const uint32_t*>(first + 2 * Kind::query_dims(k, half, 0).x));
         }
       }
     } else {  // eight dims of two steps
 #pragma unroll
       for (int k = 0; k < kSteps; k += 2) {
-        const uint4 v = __ldg(reinterpret_cast<const uint4*>(row) + Kind::query_dims(k, 0, t_).x / 8);
+        const uint4 v = __ldg(reinterpret_cast<const uint4*>(first + 2 * Kind::query_dims(k, 0, 0).x));
         q_[k][n][0] = v.x;
         q_[k][n][1] = v.y;
         q_[k + 1][n][0] = v.z;

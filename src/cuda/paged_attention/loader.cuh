@@ -18,6 +18,7 @@ struct LoaderPolicy {
   int32_t piece_bytes; // of K's and V's addresses: 16 for asynchronous copies, else the width of a load (8, 4, 2, 1)
   bool runs;           // x-packed V: 16 bytes of tokens never leave a block
   bool sixteens;       // 16 tokens that begin at a multiple of 16 never leave a block
+  bool whole_tiles;    // whole tiles are copied 16 bytes at a time, by addresses in 32 bits: these hold 16 times a stride
 };
 
 #ifdef __CUDACC__
@@ -163,15 +164,9 @@ class TileLoader {
   // From the tile on, those of the window that are whole.
   __device__ void measure_run() {
     const uint32_t bad = __ballot_sync(0xFFFFFFFFu, id_ >= p_.pages.num_blocks);
-    if (!usual() || origin_ + tile_ * kTokens < low_) return;
+    if (!policy_.whole_tiles || origin_ + tile_ * kTokens < low_) return;
     const int first = tile_ * kGroups % 32, good = __clz(static_cast<int>(__brev(bad >> first)));
     run_ = min(tile_ + min(good, 32 - first) / kGroups, min((high_ - origin_) / kTokens, last_));
-  }
-  // Whether whole tiles are copied 16 bytes at a time: 32 bits hold 16 times a stride.
-  __device__ bool usual() const {
-    const auto large = [&](const CacheSide& side) { return side.block | side.token | side.pitch; };
-    const bool all_dims = kXPacked || kScaleRow != 0 ? p_.head_dim == kDim : true;
-    return policy_.sixteens && policy_.piece_bytes == 16 && (large(p_.key) | large(p_.value)) >> 27 == 0 && all_dims;
   }
 
   // ---- whole tiles

@@ -11,6 +11,7 @@
 namespace vkv::cuda {
 
 constexpr int kMostBalanced = 256;  // sequences
+constexpr int kBalanceWarps = 4;    // of a CTA
 
 // How the launch divides its work. An item is a part of some sequence; it has a CTA for each row tile and KV head.
 struct WorkPolicy {
@@ -44,34 +45,44 @@ __device__ inline int balanced_cut(uint32_t tiles, int deepest, int chunk) {
   return min(max(size - chunk + 1, 0) / 2, deepest);
 }
 
-// The sum and the maximum over the CTA; `slots`: shared memory of this use alone.
+// Who balances: all warps of a CTA together, or each for itself, which takes no barriers. Their sums and maxima; `slots`: shared
+// memory of this use alone.
 struct BalanceTotals {
   uint32_t sum, most;
 };
-constexpr int kBalanceWarps = 4;
-__device__ inline void offer(BalanceTotals* slots, uint32_t add, uint32_t most) {
-  add = __reduce_add_sync(0xFFFFFFFFu, add);
-  most = __reduce_max_sync(0xFFFFFFFFu, most);
-  if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = {add, most};
-}
-__device__ inline BalanceTotals total(const BalanceTotals* slots) {
-  BalanceTotals all = slots[0];
+template <int kWarps>
+struct BalanceCrew {
+  static __device__ int thread() { return static_cast<int>(kWarps == 1 ? threadIdx.x % 32 : threadIdx.x); }
+  static __device__ void meet() {
+    if (kWarps > 1) __syncthreads();
+  }
+  // The warp's, which total() makes the crew's after it has met.
+  static __device__ BalanceTotals offer(BalanceTotals* slots, uint32_t add, uint32_t most) {
+    const BalanceTotals warp = {__reduce_add_sync(0xFFFFFFFFu, add), __reduce_max_sync(0xFFFFFFFFu, most)};
+    if (kWarps > 1 && threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = warp;
+    return warp;
+  }
+  static __device__ BalanceTotals total(const BalanceTotals* slots, const BalanceTotals& warp) {
+    if (kWarps == 1) return warp;
+    BalanceTotals all = slots[0];
 #pragma unroll
-  for (int w = 1; w < kBalanceWarps; ++w) all = {all.sum + slots[w].sum, max(all.most, slots[w].most)};
-  return all;
-}
+    for (int w = 1; w < kWarps; ++w) all = {all.sum + slots[w].sum, max(all.most, slots[w].most)};
+    return all;
+  }
+};
 
-// Called by the whole CTA, and out of line: it is large and runs once.
-template <int kTileTokens>
+// Out of line: it is large and runs once. Up to 32 * kWarps * kEach sequences.
+template <int kTileTokens, int kWarps, int kEach>
 __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreePolicy& tree, const WorkPolicy& policy, int32_t item) {
   // What a part costs beside its tiles; how much of the longest one is left when the GPU runs out of others; by how much the
   // last of equal CTAs is behind. From measurements on H100 and H200 of batches of equal and of spread lengths.
   constexpr float kPerPart = 10.0f, kTail = 0.3f, kSpread = 1.1f;
-  constexpr int kThreads = 32 * kBalanceWarps, kEach = kMostBalanced / kThreads, kChunks = 5, kClasses = 4;
-  __shared__ BalanceTotals whole[kBalanceWarps], chunks[kChunks][kBalanceWarps];
-  __shared__ int32_t classes[kClasses][kBalanceWarps];
+  constexpr int kThreads = 32 * kWarps, kChunks = 5, kClasses = 4;
+  using Crew = BalanceCrew<kWarps>;
+  __shared__ BalanceTotals whole[kWarps], chunks[kChunks][kWarps];
+  __shared__ uint64_t classes[kWarps];
   __shared__ DecodeWork found;
-  const int thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
+  const int thread = Crew::thread(), lane = thread % 32, warp = thread / 32;
 
   AttentionSequences::Stored stored[kEach] = {};
   uint32_t tiles[kEach] = {}, all = 0, longest = 0;
@@ -92,13 +103,15 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
     all += tiles[i];
     longest = max(longest, tiles[i]);
   }
-  offer(whole, all, longest);
-  __syncthreads();
-  longest = total(whole).most;
+  BalanceTotals total = Crew::offer(whole, all, longest);
+  Crew::meet();
+  total = Crew::total(whole, total);
+  longest = total.most;
 
   // Uncut, or in parts of some power of two near the one that balances what parts and the tail cost.
-  const float work = static_cast<float>(total(whole).sum) * policy.units, least = work / policy.streams;
+  const float work = static_cast<float>(total.sum) * policy.units, least = work / policy.streams;
   const int first_chunk = static_cast<int>(__log2f(work * (kPerPart / kTail) / policy.slots + 1.0f) * 0.5f) - 1;
+  BalanceTotals options[kChunks];
 #pragma unroll
   for (int c = 0; c < kChunks; ++c) {
     uint32_t parts = 0, most = 0;
@@ -108,9 +121,9 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
       parts += mine(i) ? 1u << (2 * cut) : 0;
       most = max(most, tiles[i] >> (2 * cut));
     }
-    offer(chunks[c], parts, most);
+    options[c] = Crew::offer(chunks[c], parts, most);
   }
-  __syncthreads();
+  Crew::meet();
   const auto cost = [&](uint32_t parts, uint32_t most) {
     const float ctas = static_cast<float>(parts) * policy.units, last = static_cast<float>(most);
     if (ctas <= policy.slots) return kSpread * fmaxf(least, last) + kPerPart;
@@ -120,61 +133,60 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
   float best = cost(static_cast<uint32_t>(p.num_seqs), longest);
 #pragma unroll
   for (int c = kChunks - 1; c >= 0; --c) {
-    const BalanceTotals now = total(chunks[c]);
+    const BalanceTotals now = Crew::total(chunks[c], options[c]);
     if (now.sum > static_cast<uint32_t>(policy.items) || cost(now.sum, now.most) >= best) continue;
     best = cost(now.sum, now.most);
     chunk = first_chunk + c;
     longest = now.most;
   }
 
-  // Larger parts first, in classes of a factor of 2.
-  int cut[kEach], below[kEach];
+  // Larger parts first, in classes of a factor of 2; within one, by the threads of their sequences. Parts of the classes are
+  // counted in 16 bits each.
+  int cut[kEach], at[kEach];
+  uint64_t own = 0;
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
     cut[i] = balanced_cut(tiles[i], deepest[i], chunk);
     const int smaller = __clz(static_cast<int>(tiles[i] >> (2 * cut[i]) | 1)) - __clz(static_cast<int>(longest | 1));
-    below[i] = mine(i) ? min(smaller, kClasses - 1) : kClasses;
+    at[i] = 16 * min(smaller, kClasses - 1);
+    if (mine(i)) own += uint64_t{1} << (2 * cut[i] + at[i]);
   }
-  const auto parts_in = [&](int c, int i) { return below[i] == c ? 1 << (2 * cut[i]) : 0; };
+  uint64_t until = own;
 #pragma unroll
-  for (int c = 0; c < kClasses; ++c) {
-    int32_t parts = 0;
-#pragma unroll
-    for (int i = 0; i < kEach; ++i) parts += parts_in(c, i);
-    parts = __reduce_add_sync(0xFFFFFFFFu, parts);
-    if (lane == 0) classes[c][warp] = parts;
+  for (int delta = 1; delta < 32; delta *= 2) {
+    const uint64_t other = __shfl_up_sync(0xFFFFFFFFu, static_cast<unsigned long long>(until), delta);
+    if (lane >= delta) until += other;
   }
-  if (thread == 0) found.sequence = -1;
-  __syncthreads();
-  int32_t first = 0;
-#pragma unroll 1
-  for (int c = 0; c < kClasses; ++c) {
-#pragma unroll 1
-    for (int w = 0; w < kBalanceWarps; ++w) {
-      const int32_t parts = classes[c][w];
-      if (w == warp && item >= first && item < first + parts) {
-        int32_t own = 0;
+  uint64_t before = until - own, parts = __shfl_sync(0xFFFFFFFFu, static_cast<unsigned long long>(until), 31);
+  if (kWarps > 1) {
+    if (lane == 0) classes[warp] = parts;
+    if (thread == 0) found.sequence = -1;
+    __syncthreads();
+    parts = 0;
 #pragma unroll
-        for (int i = 0; i < kEach; ++i) own += parts_in(c, i);
-        int32_t until = own;  // parts of this lane and those before
-#pragma unroll
-        for (int delta = 1; delta < 32; delta *= 2) {
-          const int32_t other = __shfl_up_sync(0xFFFFFFFFu, until, delta);
-          if (lane >= delta) until += other;
-        }
-        int32_t begin = first + until - own;
-#pragma unroll
-        for (int i = 0; i < kEach; ++i) {
-          const int32_t end = begin + parts_in(c, i);
-          if (item >= begin && item < end) found = {i * kThreads + thread, item - begin, begin, cut[i]};
-          begin = end;
-        }
-      }
-      first += parts;
+    for (int w = 0; w < kWarps; ++w) {
+      if (w < warp) before += classes[w];
+      parts += classes[w];
     }
   }
-  __syncthreads();
-  return found;
+  parts = (parts << 16) + (parts << 32) + (parts << 48);  // of the classes before each
+  DecodeWork work_of = {-1, 0, 0, 0};
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const auto begin = static_cast<int32_t>((parts + before) >> at[i] & 0xFFFF), count = 1 << (2 * cut[i]);
+    if (mine(i) && item >= begin && item < begin + count) work_of = {i * kThreads + thread, item - begin, begin, cut[i]};
+    before += uint64_t{1} << (2 * cut[i] + at[i]);
+  }
+  if (kWarps > 1) {
+    if (work_of.sequence >= 0) found = work_of;
+    __syncthreads();
+    return found;
+  }
+  const uint32_t who = __ballot_sync(0xFFFFFFFFu, work_of.sequence >= 0);
+  if (who == 0) return {-1, 0, 0, 0};
+  const int from = __ffs(static_cast<int>(who)) - 1;
+  return {from, __shfl_sync(0xFFFFFFFFu, work_of.part, from), __shfl_sync(0xFFFFFFFFu, work_of.first, from),
+          __shfl_sync(0xFFFFFFFFu, work_of.cut, from)};
 }
 
 // Called by the whole CTA. `item`: its own, or its cluster's.
@@ -185,7 +197,8 @@ __device__ DecodeWork find_work(const AttentionParams& p, const TreePolicy& tree
   if (policy.balanced) {
     const uint32_t turn = seqs.divide(blockIdx.x, s);
     p.pages.prefetch_turn(static_cast<int32_t>(s), turn);
-    return balance<kTileTokens>(p, tree, policy, static_cast<int32_t>(item));
+    if (p.num_seqs <= 32) return balance<kTileTokens, 1, 1>(p, tree, policy, static_cast<int32_t>(item));
+    return balance<kTileTokens, kBalanceWarps, kMostBalanced / (32 * kBalanceWarps)>(p, tree, policy, static_cast<int32_t>(item));
   }
   // Later parts first: only long sequences have them.
   auto part = static_cast<int32_t>((1u << (2 * (policy.most_cut - (policy.clustered ? 1 : 0)))) - 1 - seqs.divide(item, s));
