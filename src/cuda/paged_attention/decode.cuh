@@ -89,6 +89,8 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   const Shared shared(memory, stages);
   char* ring = shared.ring + warp * stages * 2 * Loader::kSide;
   Loader loader(p, params.loader, s, static_cast<int32_t>(head), head == 0, ring, shared.masks + warp * stages);
+  Attention attention(p, first_row, rows, static_cast<int32_t>(head));
+  attention.prefetch_query(q);
   const auto first_token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(first_row)));
   const auto last_token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(min(first_row + kRows, rows) - 1)));
 
@@ -114,9 +116,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
     for (int i = lane * 16; i < stages * 2 * Loader::kSide; i += 512) *reinterpret_cast<uint4*>(ring + i) = {};
     __syncwarp();
   }
-  // What needs no block ids.
-  Attention attention(p, first_row, rows, static_cast<int32_t>(head));
-  attention.request_query(params, q);
+  attention.request_query(params);  // while block ids are on their way; behind K and V it would wait for them
 #pragma unroll 1
   for (int i = 0; i < stages; ++i) {
     loader.request_key(i);

@@ -24,8 +24,49 @@ class WarpAttention {
         first_row_(first_row),
         rows_(rows),
         head_(head) {}
-  // Asks for the query; nothing waits for it before prepare().
-  __device__ void request_query(const DecodeParams& p, const AttentionSequence& q) { load_query(p, q); }
+  // A hint to the L2, then the request, before prepare().
+  __device__ void prefetch_query(const AttentionSequence& q) {
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+      const int32_t row = first_row_ + 8 * n + g_;
+      uint32_t head;
+      const int64_t token = q.query_begin + p_.group.divide(static_cast<uint32_t>(row), head);
+      row_at_[n] = p_.query + token * p_.query_token + (head_ * static_cast<int64_t>(p_.group.divisor) + head) * p_.query_head;
+      if (row < rows_ && t_ * kDim / 4 < p_.head_dim) asm volatile("prefetch.global.L2 [%0];" ::"l"(row_at_[n] + t_ * kDim / 2));
+    }
+  }
+  __device__ void request_query(const DecodeParams& p) {
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+      const int32_t row = first_row_ + 8 * n + g_;
+      const char* at = row_at_[n];
+      const int dims = row < rows_ ? p_.head_dim : 0;
+      if (p.whole_query) {
+#pragma unroll
+        for (int k = 0; k < kSteps; ++k) q_[k][n][0] = q_[k][n][1] = 0;
+        if (row < rows_) load_whole(at, n);
+      } else if (p.paired_query && Kind::neighbours) {
+#pragma unroll
+        for (int k = 0; k < kSteps; ++k) {
+#pragma unroll
+          for (int half = 0; half < 2; ++half) {
+            const int d = Kind::query_dims(k, half, t_).x;
+            q_[k][n][half] = d < dims ? __ldg(reinterpret_cast<const uint32_t*>(at) + d / 2) : 0;
+          }
+        }
+      } else {
+#pragma unroll
+        for (int k = 0; k < kSteps; ++k) {
+#pragma unroll
+          for (int half = 0; half < 2; ++half) {
+            const int2 d = Kind::query_dims(k, half, t_);
+            q_[k][n][half] = d.y < dims ? query_pair(at, d.x, d.y) : 0;
+          }
+        }
+      }
+    }
+  }
+
   __device__ void prepare(const DecodeParams& p, int32_t first_position) {
     first_position_ = first_position;
     if (!Kind::neighbours && p.whole_query) interleave();
@@ -279,40 +320,6 @@ class WarpAttention {
     return __ldg(elements + low) | static_cast<uint32_t>(__ldg(elements + high)) << 16;
   }
 
-  __device__ void load_query(const DecodeParams& p, const AttentionSequence& q) {
-#pragma unroll
-    for (int n = 0; n < kRowTiles; ++n) {
-      const int32_t row = first_row_ + 8 * n + g_;
-      uint32_t head;
-      const int64_t token = q.query_begin + p_.group.divide(static_cast<uint32_t>(row), head);
-      const char* at = p_.query + token * p_.query_token + (head_ * static_cast<int64_t>(p_.group.divisor) + head) * p_.query_head;
-      const int dims = row < rows_ ? p_.head_dim : 0;
-      if (p.whole_query) {
-#pragma unroll
-        for (int k = 0; k < kSteps; ++k) q_[k][n][0] = q_[k][n][1] = 0;
-        if (row < rows_) load_whole(at, n);
-      } else if (p.paired_query && Kind::neighbours) {
-#pragma unroll
-        for (int k = 0; k < kSteps; ++k) {
-#pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            const int d = Kind::query_dims(k, half, t_).x;
-            q_[k][n][half] = d < dims ? __ldg(reinterpret_cast<const uint32_t*>(at) + d / 2) : 0;
-          }
-        }
-      } else {
-#pragma unroll
-        for (int k = 0; k < kSteps; ++k) {
-#pragma unroll
-          for (int half = 0; half < 2; ++half) {
-            const int2 d = Kind::query_dims(k, half, t_);
-            q_[k][n][half] = d.y < dims ? query_pair(at, d.x, d.y) : 0;
-          }
-        }
-      }
-    }
-  }
-
   __device__ void load_whole(const char* row, int n) {
     const char* first = row + 2 * Kind::query_dims(0, 0, t_).x;
     if constexpr (Kind::neighbours) {
@@ -489,6 +496,7 @@ class WarpAttention {
   const int g_, t_;
   const int32_t first_row_, rows_, head_;
   int32_t first_position_ = 0;
+  const char* row_at_[kRowTiles];
   uint32_t q_[kSteps][kRowTiles][2];
   float scale_[kRowTiles][2];
   float s_[kSubtiles][kRowTiles][4];

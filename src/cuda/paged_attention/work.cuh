@@ -20,9 +20,9 @@ struct WorkPolicy {
   bool clustered;                            // four neighbouring parts are a cluster
   int32_t least_cut, most_cut, chunk_tiles;  // else
   // What balance() knows of the GPU. Work is counted in tiles of one CTA that has a multiprocessor for itself.
-  float units;    // CTAs of an item
-  float slots;    // CTAs at a time
-  float streams;  // CTAs whose reading is all that the memory can give
+  float units;         // CTAs of an item
+  float slots, turns;  // CTAs at a time; its inverse
+  float memory;        // the inverse of how many CTAs' reading is all that the memory can give
 };
 
 #ifdef __CUDACC__
@@ -71,12 +71,12 @@ struct BalanceCrew {
   }
 };
 
-// Out of line: it is large and runs once. Up to 32 * kWarps * kEach sequences.
+// Up to 32 * kWarps * kEach sequences. Inlined, as it then reads parameters as constants.
 template <int kTileTokens, int kWarps, int kEach>
-__device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreePolicy& tree, const WorkPolicy& policy, int32_t item) {
+__device__ __forceinline__ DecodeWork balance(const AttentionParams& p, const TreePolicy& tree, const WorkPolicy& policy, int32_t item) {
   // What a part costs beside its tiles; how much of the longest one is left when the GPU runs out of others; by how much the
   // last of equal CTAs is behind. From measurements on H100 and H200 of batches of equal and of spread lengths.
-  constexpr float kPerPart = 10.0f, kTail = 0.3f, kSpread = 1.1f;
+  constexpr float kPerPart = 14.0f, kTail = 0.3f, kSpread = 1.1f;
   constexpr int kThreads = 32 * kWarps, kChunks = 5, kClasses = 4;
   using Crew = BalanceCrew<kWarps>;
   __shared__ BalanceTotals whole[kWarps], chunks[kChunks][kWarps];
@@ -109,8 +109,8 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
   longest = total.most;
 
   // Uncut, or in parts of some power of two near the one that balances what parts and the tail cost.
-  const float work = static_cast<float>(total.sum) * policy.units, least = work / policy.streams;
-  const int first_chunk = static_cast<int>(__log2f(work * (kPerPart / kTail) / policy.slots + 1.0f) * 0.5f) - 1;
+  const float work = static_cast<float>(total.sum) * policy.units, least = work * policy.memory;
+  const int first_chunk = static_cast<int>(__log2f(work * (kPerPart / kTail) * policy.turns + 1.0f) * 0.5f) - 1;
   BalanceTotals options[kChunks];
 #pragma unroll
   for (int c = 0; c < kChunks; ++c) {
@@ -127,7 +127,7 @@ __device__ __noinline__ DecodeWork balance(const AttentionParams& p, const TreeP
   const auto cost = [&](uint32_t parts, uint32_t most) {
     const float ctas = static_cast<float>(parts) * policy.units, last = static_cast<float>(most);
     if (ctas <= policy.slots) return kSpread * fmaxf(least, last) + kPerPart;
-    return least + kPerPart * ctas / policy.slots + kTail * last;
+    return least + kPerPart * ctas * policy.turns + kTail * last;
   };
   int chunk = 31;
   float best = cost(static_cast<uint32_t>(p.num_seqs), longest);
