@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
 
   const bool clustered = kHasClusters && cut > 0 && params.work.clustered;
   if (clustered) {
-    if (threadIdx.x == 0) shared.exchange.open();
+    if (warp == 0) shared.exchange.open();
     cluster_arrive();
   }
   const float value_scale = p.value_scale(static_cast<int32_t>(head)) * Kind::gain;

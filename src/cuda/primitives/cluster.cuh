@@ -19,15 +19,19 @@ constexpr bool kHasClusters = true;
 
 // Shared memory that the CTAs of the cluster write to; `bar`: an mbarrier in it that counts their bytes.
 //
-// open() by one thread of its owner, and meet() by all threads of the cluster, come before what is written.
+// open() by a warp of its owner, and then cluster_arrive() and cluster_wait(), come before what is written.
 struct Inbox {
   uint32_t bar;
 
   __device__ void open(uint32_t bytes) const {
     if constexpr (kHasClusters) {
-      asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(bar) : "memory");
-      asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory");
-      asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+      const bool one = threadIdx.x % 32 == 0;
+      if (one) asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(bar) : "memory");
+      __syncwarp();
+      if (one) {
+        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory");
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+      }
     }
   }
   // Until all that was announced is there.
