@@ -144,8 +144,11 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   if (prepares) params.arrivals.prepare(first_part + part, word);
   float* slot = shared.slots + warp * kRows * Shared::kPitch;
   SoftmaxState* states = shared.states + warp * kRows;
-  typename Attention::Above above[kMostDepth - 2];
-  uint32_t begun = 0;  // bit 0: the slot holds something; bit k: above[k - 1] does
+  // Levels of the tree: a leaf, where there is room a chain of four in registers, the slot, and above[0], above[1] ...
+  constexpr int kChains = Attention::kChains ? 1 : 0;
+  typename Attention::Sums chain, above[kMostDepth - 2 - kChains];
+  bool chained = false;  // the chain holds something
+  uint32_t begun = 0;    // bit 0: the slot does; bit k: above[k - 1] does
   int at = 0;          // place of the tile at hand
   // Tiles that take the short way. The number of places is known, as branches take longer than most of what is here.
   const auto walk = [&](auto places, int32_t until) {
@@ -203,16 +206,31 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
         at = at + 1 == stages ? 0 : at + 1;
         ++tile;
       }
-      attention.end_leaf(slot, states, Shared::kPitch, (begun & 1) == 0);
-      begun |= 1;
+      if constexpr (Attention::kChains) {
+        if (chained) Attention::append(chain, attention.leaf());
+        else chain = attention.leaf();
+        chained = true;
+      } else {
+        attention.put(attention.leaf(), slot, states, Shared::kPitch, (begun & 1) == 0);
+        begun |= 1;
+      }
     }
-    if (level < 3 || (leaf & 3) != 3) continue;
     // The fourth child ends a node, which is then a child itself.
+    if constexpr (Attention::kChains) {
+      if ((leaf & 3) != 3 && leaf + 1 < leaves) continue;
+      if (chained) {
+        attention.put(chain, slot, states, Shared::kPitch, (begun & 1) == 0);
+        begun |= 1;
+        chained = false;
+      }
+    }
+    const int child = leaf >> (2 * kChains);
+    if (level < 3 + kChains || (child & 3) != 3) continue;
 #pragma unroll 1
-    for (int k = 0; k < level - 2; ++k) {
+    for (int k = 0; k < level - 2 - kChains; ++k) {
       if ((begun & 1) != 0) attention.climb(above[k], slot, states, Shared::kPitch, (begun >> (k + 1) & 1) == 0);
       begun = (begun | (begun & 1) << (k + 1)) & ~1u;
-      if ((leaf >> (2 * k + 2) & 3) != 3) break;
+      if ((child >> (2 * k + 2) & 3) != 3) break;
       if ((begun >> (k + 1) & 1) != 0) attention.land(above[k], slot, states, Shared::kPitch);
       begun = (begun | (begun >> (k + 1) & 1)) & ~(2u << k);
     }

@@ -199,10 +199,16 @@ class WarpAttention {
     }
   }
 
-  // Puts the leaf into the warp's slot: as the slot's first, or folded into what is there. Reads come before writes, so that
-  // they overlap.
-  __device__ void end_leaf(float* slot, SoftmaxState* states, int pitch, bool first) {
-    FoldFactors f[kRowTiles][2];
+  // What a lane has of a node.
+  struct Sums {
+    float acc[kSteps][kRowTiles][4];
+    SoftmaxState state[kRowTiles][2];
+  };
+  // The leaves of a node are chained in registers where these suffice, else in the warp's slot.
+  static constexpr bool kChains = kSteps * kRowTiles <= 8;
+
+  __device__ Sums leaf() const {
+    Sums leaf;
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
 #pragma unroll
@@ -211,11 +217,42 @@ class WarpAttention {
         total = __fadd_rn(total, __shfl_xor_sync(0xFFFFFFFFu, total, 4));
         total = __fadd_rn(total, __shfl_xor_sync(0xFFFFFFFFu, total, 8));
         total = __fadd_rn(total, __shfl_xor_sync(0xFFFFFFFFu, total, 16));
+        leaf.state[n][c] = {max_[n][c], total};
+      }
+#pragma unroll
+      for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) leaf.acc[m][n][i] = acc_[m][n][i];
+      }
+    }
+    return leaf;
+  }
+  // chain = chain, then next.
+  __device__ static void append(Sums& chain, const Sums& next) {
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+      const FoldFactors f[2] = {fold(chain.state[n][0], next.state[n][0]), fold(chain.state[n][1], next.state[n][1])};
+#pragma unroll
+      for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) chain.acc[m][n][i] = fold(chain.acc[m][n][i], next.acc[m][n][i], f[i & 1]);
+      }
+    }
+  }
+
+  // Puts a node into the warp's slot: as the slot's first, or folded into what is there. Reads come before writes, so that
+  // they overlap.
+  __device__ void put(Sums node, float* slot, SoftmaxState* states, int pitch, bool first) const {
+    FoldFactors f[kRowTiles][2];
+#pragma unroll
+    for (int n = 0; n < kRowTiles; ++n) {
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
         const int row = 8 * n + 2 * t_ + c;
-        SoftmaxState state = {max_[n][c], total};
+        SoftmaxState state = node.state[n][c];
         if (!first) {
           state = states[row];
-          f[n][c] = fold(state, {max_[n][c], total});
+          f[n][c] = fold(state, node.state[n][c]);
         }
         __syncwarp();
         if (g_ == 0) states[row] = state;
@@ -234,25 +271,20 @@ class WarpAttention {
 #pragma unroll
         for (int m = 0; m < kSteps; ++m) {
 #pragma unroll
-          for (int i = 0; i < 4; ++i) acc_[m][n][i] = fold(before[m][i], acc_[m][n][i], f[n][i & 1]);
+          for (int i = 0; i < 4; ++i) node.acc[m][n][i] = fold(before[m][i], node.acc[m][n][i], f[n][i & 1]);
         }
       }
 #pragma unroll
       for (int m = 0; m < kSteps; ++m) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) at[offset(m, i, pitch)] = acc_[m][n][i];
+        for (int i = 0; i < 4; ++i) at[offset(m, i, pitch)] = node.acc[m][n][i];
       }
     }
     __syncwarp();
   }
 
-  // A node above leaves, kept outside registers: it is met once in four leaves.
-  struct Above {
-    float acc[kSteps][kRowTiles][4];
-    SoftmaxState state[kRowTiles][2];
-  };
-  // above = above, then the slot's node; or the slot's node alone.
-  __device__ void climb(Above& above, const float* slot, const SoftmaxState* states, int pitch, bool first) {
+  // above, kept outside registers as it is met rarely, becomes above, then the slot's node; or the slot's node alone.
+  __device__ void climb(Sums& above, const float* slot, const SoftmaxState* states, int pitch, bool first) {
     FoldFactors f[kRowTiles][2];
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
@@ -281,7 +313,7 @@ class WarpAttention {
     }
   }
   // The slot's node becomes the one above.
-  __device__ void land(const Above& above, float* slot, SoftmaxState* states, int pitch) {
+  __device__ void land(const Sums& above, float* slot, SoftmaxState* states, int pitch) {
     __syncwarp();
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
