@@ -139,8 +139,8 @@ class CudaBenchDevice final : public BenchDevice {
            "go over instances that together take four times the L2 cache, or the cache is overwritten before each replay and "
            "every instance is called once. Moves between host and device: wall time of an eager call to its end, in turn with one "
            "copy of the same bytes. Host cost: wall time of an eager call less that of an empty kernel, the lowest tenth of "
-           "alternating batches of 32. The read limit "
-           "is the fastest of 16-byte loads by few CTAs and by many and of bulk copies into shared memory, the copy limit a device-to-device copy of " +
+           "alternating batches of 32. The read limit is the fastest of 16-byte loads by few CTAs and by many and of bulk copies "
+           "into shared memory, the copy limit a device-to-device copy of " +
            bytes_text(static_cast<double>(pool_bytes_ / 2)) + " (read + written).";
   }
 
