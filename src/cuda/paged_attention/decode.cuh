@@ -77,7 +77,6 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   const int32_t s = work.sequence, part = work.part;
 
   const bool reports = head == 0 && row_tile == 0 && part == 0 && warp == 0;
-  const AttentionSequences::Stored stored = p.sequences.load(s);
   AttentionSequence q = {};
   if (!params.work.balanced) p.pages.prefetch_part(s, part, 2 * params.work.most_cut);
   p.sequences.read_queries(q, s, reports);
@@ -94,7 +93,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   const auto first_token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(first_row)));
   const auto last_token = static_cast<int32_t>(p.group.divide(static_cast<uint32_t>(min(first_row + kRows, rows) - 1)));
 
-  p.sequences.read_length(q, s, stored, reports);
+  p.sequences.read_length(q, s, work.stored, reports);
   const AttentionTree tree = AttentionTree::of<kTokens>(p, q.length, q.query_len, params.tree);
   const int cut = work.cut_of(tree, params.work);
   if (absent || part >> (2 * cut) != 0) return;

@@ -32,6 +32,7 @@ struct DecodeWork {
   int32_t part;
   int32_t first;  // the item of the sequence's first part; the others follow
   int cut;        // negative: not known yet
+  AttentionSequences::Stored stored;  // of its length
 
   __device__ int cut_of(const AttentionTree& tree, const WorkPolicy& policy) const {
     if (cut >= 0) return cut;
@@ -170,11 +171,11 @@ __device__ __forceinline__ DecodeWork balance(const AttentionParams& p, const Tr
     }
   }
   parts = (parts << 16) + (parts << 32) + (parts << 48);  // of the classes before each
-  DecodeWork work_of = {-1, 0, 0, 0};
+  DecodeWork work_of = {-1, 0, 0, 0, {}};
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
     const auto begin = static_cast<int32_t>((parts + before) >> at[i] & 0xFFFF), count = 1 << (2 * cut[i]);
-    if (mine(i) && item >= begin && item < begin + count) work_of = {i * kThreads + thread, item - begin, begin, cut[i]};
+    if (mine(i) && item >= begin && item < begin + count) work_of = {i * kThreads + thread, item - begin, begin, cut[i], stored[i]};
     before += uint64_t{1} << (2 * cut[i] + at[i]);
   }
   if (kWarps > 1) {
@@ -183,10 +184,11 @@ __device__ __forceinline__ DecodeWork balance(const AttentionParams& p, const Tr
     return found;
   }
   const uint32_t who = __ballot_sync(0xFFFFFFFFu, work_of.sequence >= 0);
-  if (who == 0) return {-1, 0, 0, 0};
+  if (who == 0) return {-1, 0, 0, 0, {}};
   const int from = __ffs(static_cast<int>(who)) - 1;
-  return {from, __shfl_sync(0xFFFFFFFFu, work_of.part, from), __shfl_sync(0xFFFFFFFFu, work_of.first, from),
-          __shfl_sync(0xFFFFFFFFu, work_of.cut, from)};
+  const auto of = [&](int32_t x) { return __shfl_sync(0xFFFFFFFFu, x, from); };
+  return {from, of(work_of.part), of(work_of.first), of(work_of.cut),
+          {of(work_of.stored.length), of(work_of.stored.begin), of(work_of.stored.end)}};
 }
 
 // Called by the whole CTA. `item`: its own, or its cluster's.
@@ -203,7 +205,8 @@ __device__ DecodeWork find_work(const AttentionParams& p, const TreePolicy& tree
   // Later parts first: only long sequences have them.
   auto part = static_cast<int32_t>((1u << (2 * (policy.most_cut - (policy.clustered ? 1 : 0)))) - 1 - seqs.divide(item, s));
   if (policy.clustered) part = part * kClusterCtas + static_cast<int32_t>(blockIdx.x % kClusterCtas);
-  return {static_cast<int32_t>(s), part, static_cast<int32_t>(s << (2 * policy.most_cut)), -1};
+  return {static_cast<int32_t>(s), part, static_cast<int32_t>(s << (2 * policy.most_cut)), -1,
+          p.sequences.load(static_cast<int32_t>(s))};
 }
 
 #endif
