@@ -148,7 +148,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   typename Attention::Sums chain, above[kMostDepth - 2 - kChains];
   bool chained = false;  // the chain holds something
   uint32_t begun = 0;    // bit 0: the slot does; bit k: above[k - 1] does
-  int at = 0;          // place of the tile at hand
+  int at = 0;            // place of the tile at hand
   // Tiles that take the short way. The number of places is known, as branches take longer than most of what is here.
   const auto walk = [&](auto places, int32_t until) {
     constexpr int kPlaces = decltype(places)::value;

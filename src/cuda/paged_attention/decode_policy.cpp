@@ -6,6 +6,10 @@ namespace {
 // Asked for at once by all CTAs of a multiprocessor: more only queues in front of the memory. On an H100, bf16, 8 KV heads,
 // 64 / 128 KiB: one sequence of 8192 tokens 18.2 / 23.0 us, 8 of 4096 50.4 / 50.9 us, 64 of 8192 708 / 708 us.
 constexpr int32_t kInFlight = 64 << 10;
+// The same of rows of less than 128 bytes, in launches of few waves. On an H100, NVFP4, 64 / 32 KiB: 32 of 2048 35.6 / 34.6 us,
+// 256 of 4096 457 / 477 us.
+constexpr int32_t kNarrowInFlight = 32 << 10;
+constexpr int64_t kFewWaves = 4;
 constexpr int32_t kReservedShared = 1024;  // per CTA, by the driver
 // Where sequences are cut by their own length: CTAs of one launch that leave parts behind, at most, which bounds the
 // workspace; and bytes of K and V that no part of several sequences has more of, so that ragged batches end evenly.
@@ -19,6 +23,12 @@ constexpr int64_t kShortPart = 32;
 // Bytes a second that a CTA reads which has a multiprocessor for itself, of 16-bit and of narrower caches; and the share of
 // the memory's nominal rate that all of them reach. Measured on H100 and H200.
 constexpr double kAlone = 25e9, kAloneWidening = 20e9, kReached = 0.9;
+// As WorkPolicy has them. From measurements of batches of equal and of spread lengths, of 16-bit caches on H100 and H200, of
+// narrower ones on H100.
+struct BalanceCosts {
+  float per_part, tail;
+};
+constexpr BalanceCosts kCosts = {14.0f, 0.3f}, kCostsWidening = {18.0f, 0.15f};
 
 DecodeInstances instances(vkv_dtype cache) {
   switch (cache) {
@@ -32,10 +42,10 @@ DecodeInstances instances(vkv_dtype cache) {
 }
 
 // Tiles of a ring where `ctas` CTAs share a multiprocessor; 0: too many.
-int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas) {
+int stages(const CudaContext& ctx, const DecodeInstance& i, int ctas, int32_t in_flight = kInFlight) {
   if (i.stage_bytes == 0) return 0;
   const int32_t room = std::min(ctx.shared_per_block, ctx.shared_per_sm / ctas - kReservedShared);
-  const int32_t fit = (room - i.fixed_bytes) / i.stage_bytes, wanted = (kInFlight + ctas * i.stage_bytes - 1) / (ctas * i.stage_bytes);
+  const int32_t fit = (room - i.fixed_bytes) / i.stage_bytes, wanted = (in_flight + ctas * i.stage_bytes - 1) / (ctas * i.stage_bytes);
   const int32_t most = std::clamp(std::min(fit, wanted), 0, kMostStages);
   return most == 3 ? 2 : most;
 }
@@ -81,6 +91,11 @@ int64_t alignment(const PagedAttention& p, const Tensor& cache, const CacheSide&
   return all.add(cache, 1).add(side.token).add(side.head).add(p.head_dim / 2).bytes();
 }
 
+// Of a token and head, K or V, with NVFP4's scales.
+int64_t row_bytes(const PagedAttention& p) {
+  return p.key_cache.dtype == VKV_DTYPE_NVFP4 ? p.key_cache.shape[3] : p.head_dim * element_size(p.key_cache.dtype);
+}
+
 void balance(const CudaContext& ctx, const PagedAttention& p, int deepest, DecodePlan& plan) {
   const int64_t all = p.num_seqs << (2 * deepest);
   plan.ctas = most_ctas(ctx, *plan.instance, all * plan.units);
@@ -90,16 +105,18 @@ void balance(const CudaContext& ctx, const PagedAttention& p, int deepest, Decod
   plan.work.units = static_cast<float>(plan.units);
   plan.work.slots = static_cast<float>(slots);
   plan.work.turns = 1.0f / plan.work.slots;
-  const double alone = element_size(p.key_cache.dtype) >= 2 ? kAlone : kAloneWidening;
+  const bool widens = element_size(p.key_cache.dtype) < 2;
+  const double alone = widens ? kAloneWidening : kAlone;
   const double streams = ctx.memory_bandwidth > 0 ? kReached * ctx.memory_bandwidth / alone : ctx.num_sms;
   plan.work.memory = static_cast<float>(1 / streams);
+  plan.work.per_part = (widens ? kCostsWidening : kCosts).per_part;
+  plan.work.tail = (widens ? kCostsWidening : kCosts).tail;
 }
 
 void cut_by_length(const CudaContext& ctx, const PagedAttention& p, int32_t tiles, int deepest, DecodePlan& plan) {
   const DecodeInstance& instance = *plan.instance;
   WorkPolicy& w = plan.work;
-  const int64_t row_bytes = p.key_cache.dtype == VKV_DTYPE_NVFP4 ? p.key_cache.shape[3] : p.head_dim * element_size(p.key_cache.dtype);
-  w.chunk_tiles = static_cast<int32_t>(std::max<int64_t>(kChunkBytes / (2 * row_bytes * instance.tile_tokens), 1));
+  w.chunk_tiles = static_cast<int32_t>(std::max<int64_t>(kChunkBytes / (2 * row_bytes(p) * instance.tile_tokens), 1));
   const int64_t whole = p.num_seqs * plan.units;
   // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
   while (w.least_cut < deepest && (whole << (2 * w.least_cut)) * 10 < int64_t{ctx.num_sms} * 9) ++w.least_cut;
@@ -163,7 +180,8 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
   }
   plan.work.clustered = clustered(ctx, p, tiles, plan);
   plan.work.items = static_cast<int32_t>(std::min<int64_t>(plan.items, 0x7FFFFFFF));
-  plan.stages = stages(ctx, instance, plan.ctas);
+  const bool narrow = row_bytes(p) < 128 && p.num_seqs * plan.units <= kFewWaves * ctx.num_sms * plan.ctas;
+  plan.stages = stages(ctx, instance, plan.ctas, narrow ? kNarrowInFlight : kInFlight);
   return plan;
 }
 

@@ -199,10 +199,13 @@ class WarpAttention {
     }
   }
 
-  // What a lane has of a node.
+  // What a lane has of a node: of each tile of 8 rows the accumulators, and the states of its two columns.
+  struct RowSums {
+    float acc[kSteps][4];
+    SoftmaxState state[2];
+  };
   struct Sums {
-    float acc[kSteps][kRowTiles][4];
-    SoftmaxState state[kRowTiles][2];
+    RowSums rows[kRowTiles];
   };
   // The leaves of a node are chained in registers where these suffice, else in the warp's slot.
   static constexpr bool kChains = kSteps * kRowTiles <= 8;
@@ -217,12 +220,12 @@ class WarpAttention {
         total = __fadd_rn(total, __shfl_xor_sync(0xFFFFFFFFu, total, 4));
         total = __fadd_rn(total, __shfl_xor_sync(0xFFFFFFFFu, total, 8));
         total = __fadd_rn(total, __shfl_xor_sync(0xFFFFFFFFu, total, 16));
-        leaf.state[n][c] = {max_[n][c], total};
+        leaf.rows[n].state[c] = {max_[n][c], total};
       }
 #pragma unroll
       for (int m = 0; m < kSteps; ++m) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) leaf.acc[m][n][i] = acc_[m][n][i];
+        for (int i = 0; i < 4; ++i) leaf.rows[n].acc[m][i] = acc_[m][n][i];
       }
     }
     return leaf;
@@ -230,111 +233,73 @@ class WarpAttention {
   // chain = chain, then next.
   __device__ static void append(Sums& chain, const Sums& next) {
 #pragma unroll
-    for (int n = 0; n < kRowTiles; ++n) {
-      const FoldFactors f[2] = {fold(chain.state[n][0], next.state[n][0]), fold(chain.state[n][1], next.state[n][1])};
-#pragma unroll
-      for (int m = 0; m < kSteps; ++m) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) chain.acc[m][n][i] = fold(chain.acc[m][n][i], next.acc[m][n][i], f[i & 1]);
-      }
-    }
+    for (int n = 0; n < kRowTiles; ++n) append(chain.rows[n], next.rows[n]);
   }
 
-  // Puts a node into the warp's slot: as the slot's first, or folded into what is there. Reads come before writes, so that
-  // they overlap.
-  __device__ void put(Sums node, float* slot, SoftmaxState* states, int pitch, bool first) const {
-    FoldFactors f[kRowTiles][2];
+  // Puts a node into the warp's slot: as the slot's first, or folded into what is there.
+  __device__ void put(const Sums& node, float* slot, SoftmaxState* states, int pitch, bool first) const {
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
-#pragma unroll
-      for (int c = 0; c < 2; ++c) {
-        const int row = 8 * n + 2 * t_ + c;
-        SoftmaxState state = node.state[n][c];
-        if (!first) {
-          state = states[row];
-          f[n][c] = fold(state, node.state[n][c]);
-        }
-        __syncwarp();
-        if (g_ == 0) states[row] = state;
-      }
-    }
-#pragma unroll
-    for (int n = 0; n < kRowTiles; ++n) {
-      float* at = slot + element(0, n, 0, pitch);
+      RowSums rows = node.rows[n];
       if (!first) {
-        float before[kSteps][4];
-#pragma unroll
-        for (int m = 0; m < kSteps; ++m) {
-#pragma unroll
-          for (int i = 0; i < 4; ++i) before[m][i] = at[offset(m, i, pitch)];
-        }
-#pragma unroll
-        for (int m = 0; m < kSteps; ++m) {
-#pragma unroll
-          for (int i = 0; i < 4; ++i) node.acc[m][n][i] = fold(before[m][i], node.acc[m][n][i], f[n][i & 1]);
-        }
+        rows = read(n, slot, states, pitch);
+        append(rows, node.rows[n]);
       }
-#pragma unroll
-      for (int m = 0; m < kSteps; ++m) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) at[offset(m, i, pitch)] = node.acc[m][n][i];
-      }
+      write(rows, n, slot, states, pitch);
     }
     __syncwarp();
   }
-
   // above, kept outside registers as it is met rarely, becomes above, then the slot's node; or the slot's node alone.
-  __device__ void climb(Sums& above, const float* slot, const SoftmaxState* states, int pitch, bool first) {
-    FoldFactors f[kRowTiles][2];
+  __device__ void climb(Sums& above, const float* slot, const SoftmaxState* states, int pitch, bool first) const {
 #pragma unroll
     for (int n = 0; n < kRowTiles; ++n) {
-#pragma unroll
-      for (int c = 0; c < 2; ++c) {
-        const SoftmaxState next = states[8 * n + 2 * t_ + c];
-        SoftmaxState state = above.state[n][c];
-        f[n][c] = fold(state, next);
-        above.state[n][c] = first ? next : state;
-      }
-    }
-#pragma unroll
-    for (int n = 0; n < kRowTiles; ++n) {
-      const float* at = slot + element(0, n, 0, pitch);
-#pragma unroll
-      for (int m = 0; m < kSteps; ++m) {
-        float before[4], next[4];
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          next[i] = at[offset(m, i, pitch)];
-          before[i] = above.acc[m][n][i];
-        }
-#pragma unroll
-        for (int i = 0; i < 4; ++i) above.acc[m][n][i] = first ? next[i] : fold(before[i], next[i], f[n][i & 1]);
-      }
+      const RowSums next = read(n, slot, states, pitch);
+      if (first) above.rows[n] = next;
+      else append(above.rows[n], next);
     }
   }
   // The slot's node becomes the one above.
-  __device__ void land(const Sums& above, float* slot, SoftmaxState* states, int pitch) {
-    __syncwarp();
-#pragma unroll
-    for (int n = 0; n < kRowTiles; ++n) {
-#pragma unroll
-      for (int c = 0; c < 2; ++c) {
-        if (g_ == 0) states[8 * n + 2 * t_ + c] = above.state[n][c];
-      }
-    }
-#pragma unroll
-    for (int n = 0; n < kRowTiles; ++n) {
-      float* at = slot + element(0, n, 0, pitch);
-#pragma unroll
-      for (int m = 0; m < kSteps; ++m) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) at[offset(m, i, pitch)] = above.acc[m][n][i];
-      }
-    }
-    __syncwarp();
+  __device__ void land(const Sums& above, float* slot, SoftmaxState* states, int pitch) const {
+    put(above, slot, states, pitch, true);
   }
 
  private:
+  __device__ static void append(RowSums& chain, const RowSums& next) {
+    const FoldFactors f[2] = {fold(chain.state[0], next.state[0]), fold(chain.state[1], next.state[1])};
+#pragma unroll
+    for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) chain.acc[m][i] = fold(chain.acc[m][i], next.acc[m][i], f[i & 1]);
+    }
+  }
+
+  // Tile n of a slot's rows.
+  __device__ RowSums read(int n, const float* slot, const SoftmaxState* states, int pitch) const {
+    RowSums rows;
+    const float* at = slot + element(0, n, 0, pitch);
+#pragma unroll
+    for (int c = 0; c < 2; ++c) rows.state[c] = states[8 * n + 2 * t_ + c];
+#pragma unroll
+    for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) rows.acc[m][i] = at[offset(m, i, pitch)];
+    }
+    return rows;
+  }
+  __device__ void write(const RowSums& rows, int n, float* slot, SoftmaxState* states, int pitch) const {
+    __syncwarp();  // eight lanes have read each state
+    float* at = slot + element(0, n, 0, pitch);
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      if (g_ == 0) states[8 * n + 2 * t_ + c] = rows.state[c];
+    }
+#pragma unroll
+    for (int m = 0; m < kSteps; ++m) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) at[offset(m, i, pitch)] = rows.acc[m][i];
+    }
+  }
+
   // Where a slot holds acc[m][n][i].
   __device__ int element(int m, int n, int i, int pitch) const {
     return (8 * n + 2 * t_ + (i & 1)) * pitch + Kind::template dim<kXPacked>(m, i >> 1, g_);

@@ -19,10 +19,12 @@ struct WorkPolicy {
   bool balanced;                             // by all lengths
   bool clustered;                            // four neighbouring parts are a cluster
   int32_t least_cut, most_cut, chunk_tiles;  // else
-  // What balance() knows of the GPU. Work is counted in tiles of one CTA that has a multiprocessor for itself.
+  // What balance() knows of the GPU and the cache. Work is counted in tiles of one CTA that has a multiprocessor for itself.
   float units;         // CTAs of an item
   float slots, turns;  // CTAs at a time; its inverse
   float memory;        // the inverse of how many CTAs' reading is all that the memory can give
+  float per_part;      // what a part costs beside its tiles
+  float tail;          // how much of the longest part is left when the GPU runs out of others
 };
 
 #ifdef __CUDACC__
@@ -75,9 +77,7 @@ struct BalanceCrew {
 // Up to 32 * kWarps * kEach sequences. Inlined, as it then reads parameters as constants.
 template <int kTileTokens, int kWarps, int kEach>
 __device__ __forceinline__ DecodeWork balance(const AttentionParams& p, const TreePolicy& tree, const WorkPolicy& policy, int32_t item) {
-  // What a part costs beside its tiles; how much of the longest one is left when the GPU runs out of others; by how much the
-  // last of equal CTAs is behind. From measurements on H100 and H200 of batches of equal and of spread lengths.
-  constexpr float kPerPart = 14.0f, kTail = 0.3f, kSpread = 1.1f;
+  constexpr float kSpread = 1.1f;  // by how much the last of equal CTAs is behind
   constexpr int kThreads = 32 * kWarps, kChunks = 5, kClasses = 4;
   using Crew = BalanceCrew<kWarps>;
   __shared__ BalanceTotals whole[kWarps], chunks[kChunks][kWarps];
@@ -111,7 +111,7 @@ __device__ __forceinline__ DecodeWork balance(const AttentionParams& p, const Tr
 
   // Uncut, or in parts of some power of two near the one that balances what parts and the tail cost.
   const float work = static_cast<float>(total.sum) * policy.units, least = work * policy.memory;
-  const int first_chunk = static_cast<int>(__log2f(work * (kPerPart / kTail) * policy.turns + 1.0f) * 0.5f) - 1;
+  const int first_chunk = static_cast<int>(__log2f(work * (policy.per_part / policy.tail) * policy.turns + 1.0f) * 0.5f) - 1;
   BalanceTotals options[kChunks];
 #pragma unroll
   for (int c = 0; c < kChunks; ++c) {
@@ -127,8 +127,8 @@ __device__ __forceinline__ DecodeWork balance(const AttentionParams& p, const Tr
   Crew::meet();
   const auto cost = [&](uint32_t parts, uint32_t most) {
     const float ctas = static_cast<float>(parts) * policy.units, last = static_cast<float>(most);
-    if (ctas <= policy.slots) return kSpread * fmaxf(least, last) + kPerPart;
-    return least + kPerPart * ctas * policy.turns + kTail * last;
+    if (ctas <= policy.slots) return kSpread * fmaxf(least, last) + policy.per_part;
+    return least + policy.per_part * ctas * policy.turns + policy.tail * last;
   };
   int chunk = 31;
   float best = cost(static_cast<uint32_t>(p.num_seqs), longest);
