@@ -109,8 +109,21 @@ __device__ __forceinline__ DecodeWork balance(const AttentionParams& p, const Tr
   total = Crew::total(whole, total);
   longest = total.most;
 
-  // Uncut, or in parts of some power of two near the one that balances what parts and the tail cost.
   const float work = static_cast<float>(total.sum) * policy.units, least = work * policy.memory;
+  const auto cost = [&](uint32_t parts, uint32_t most) {
+    const float ctas = static_cast<float>(parts) * policy.units, last = static_cast<float>(most);
+    if (ctas <= policy.slots) return kSpread * fmaxf(least, last) + policy.per_part;
+    return least + policy.per_part * ctas * policy.turns + policy.tail * last;
+  };
+  const auto sequences = static_cast<uint32_t>(p.num_seqs);
+  const float uncut = cost(sequences, longest);
+  // Of equal lengths further cuts are no better than the first. Then sequences are items, in their order.
+  if (total.sum == sequences * longest && uncut <= cost(4 * sequences, longest / 4)) {
+    if (item >= p.num_seqs) return {-1, 0, 0, 0, {}};
+    return {item, 0, item, 0, p.sequences.load(item)};
+  }
+
+  // Uncut, or in parts of some power of two near the one that balances what parts and the tail cost.
   const int first_chunk = static_cast<int>(__log2f(work * (policy.per_part / policy.tail) * policy.turns + 1.0f) * 0.5f) - 1;
   BalanceTotals options[kChunks];
 #pragma unroll
@@ -125,13 +138,8 @@ __device__ __forceinline__ DecodeWork balance(const AttentionParams& p, const Tr
     options[c] = Crew::offer(chunks[c], parts, most);
   }
   Crew::meet();
-  const auto cost = [&](uint32_t parts, uint32_t most) {
-    const float ctas = static_cast<float>(parts) * policy.units, last = static_cast<float>(most);
-    if (ctas <= policy.slots) return kSpread * fmaxf(least, last) + policy.per_part;
-    return least + policy.per_part * ctas * policy.turns + policy.tail * last;
-  };
   int chunk = 31;
-  float best = cost(static_cast<uint32_t>(p.num_seqs), longest);
+  float best = uncut;
 #pragma unroll
   for (int c = kChunks - 1; c >= 0; --c) {
     const BalanceTotals now = Crew::total(chunks[c], options[c]);
