@@ -172,7 +172,6 @@ inline __device__ void AttentionSequences::read_queries(AttentionSequence& q, in
   if (s == 0) bounded(VKV_REPORT_OFFSET, 0, query_start_loc.at(0), 0, num_tokens, reports);
   // Rows begin where all sequences before have ended, so that none has two owners whatever the offsets.
   int64_t begin = 0;
-#pragma unroll 1
   for (int32_t i = static_cast<int32_t>(threadIdx.x % 32); i <= s; i += 32) {
     begin = max(begin, static_cast<int64_t>(query_start_loc.at(i)));
   }
