@@ -28,7 +28,7 @@ struct Kind {
 // long ones cost next to no memory.
 class Pool {
  public:
-  static constexpr int64_t kPoolBlocks = 256, kBlock = 16, kLooseColumns = 8192, kLooseQueries = 40, kMostSeqs = 256;
+  static constexpr int64_t kPoolBlocks = 256, kBlock = 16, kMostColumns = 8192, kLooseQueries = 40, kMostSeqs = 256;
   const std::vector<int64_t> lengths = {1,    15,   16,   17,   255,  256,  257,   1023,
                                         1024, 1025, 2047, 2049, 4096, 8193, 20000, 100000};
 
@@ -58,20 +58,26 @@ class Pool {
     query_ = room(longest * query_size_);
     out_ = room(longest * query_size_);
     lse_ = room(longest * heads() * 4);
-    table_ = room(kLooseColumns * 4);
+    table_ = room(kMostColumns * 4);
     seq_lens_ = room(4);
     starts_ = room(2 * 4);
   }
 
-  // Out and lse of each member of a batch. Loose: with a table, max_seq_len and max_query_len of far more.
-  std::vector<std::vector<uint8_t>> run(const std::vector<std::size_t>& members, bool loose) {
-    int64_t longest = 0, longest_query = 0, columns = 0;
+  int64_t blocks(std::size_t s) const { return static_cast<int64_t>(blocks_[s].size()); }
+
+  // Out and lse of each member of a batch, with a table and max_seq_len of so many blocks; 0: as the longest has. With the
+  // most, max_query_len is far too large too.
+  std::vector<std::vector<uint8_t>> run(const std::vector<std::size_t>& members, int64_t columns) {
+    const bool loose = columns == kMostColumns;
+    int64_t longest = 0, longest_query = 0;
+    if (columns == 0) {
+      for (const std::size_t s : members) columns = std::max(columns, blocks(s));
+    }
     std::vector<int32_t> seq_lens, starts = {0};
     std::vector<uint8_t> query;
     for (const std::size_t s : members) {
       longest = std::max(longest, lengths[s]);
       longest_query = std::max(longest_query, query_len(s));
-      columns = loose ? kLooseColumns : (longest + kBlock - 1) / kBlock;
       seq_lens.push_back(static_cast<int32_t>(lengths[s]));
       starts.push_back(starts.back() + static_cast<int32_t>(query_len(s)));
       query.insert(query.end(), queries_[s].begin(), queries_[s].end());
@@ -96,7 +102,7 @@ class Pool {
     upload(*query_, query);
     p.block_table = tensor(*table_, VKV_DTYPE_I32, {n, columns});
     p.seq_lens = tensor(*seq_lens_, VKV_DTYPE_I32, {n});
-    p.max_seq_len = static_cast<int32_t>(loose ? columns * kBlock : longest);
+    p.max_seq_len = static_cast<int32_t>(std::max(longest, (columns - 1) * kBlock + 1));
     if (loose || tokens != n) {
       p.query_start_loc = tensor(*starts_, VKV_DTYPE_I32, {n + 1});
       p.max_query_len = static_cast<int32_t>(loose ? kLooseQueries : longest_query);
@@ -199,13 +205,17 @@ TEST_CASE("paged_attention: a row's bits do not depend on how the launch divides
     const std::size_t all = pool.lengths.size();
     std::vector<std::vector<uint8_t>> want;
     for (std::size_t s = 0; s < all; ++s) {
-      want.push_back(pool.run({s}, false).front());
+      want.push_back(pool.run({s}, 0).front());
       CHECK((want.back() != std::vector<uint8_t>(want.back().size(), 0xFF)));  // written at all
     }
     const auto check = [&](const std::vector<std::size_t>& members) {
-      for (const bool loose : {false, true}) {
-        CAPTURE(members.size(), pool.lengths[members.front()], pool.lengths[members.back()], loose);
-        const auto got = pool.run(members, loose);
+      int64_t blocks = 0;
+      for (const std::size_t s : members) blocks = std::max(blocks, pool.blocks(s));
+      for (const int64_t columns : {0, 128, 512, 2048, 8192}) {
+        if (columns != 0 && columns < blocks) continue;
+        if (members.size() > 7 && columns != 0 && columns != Pool::kMostColumns) continue;
+        CAPTURE(members.size(), pool.lengths[members.front()], pool.lengths[members.back()], columns);
+        const auto got = pool.run(members, columns);
         int wrong = 0;
         for (std::size_t i = 0; i < members.size(); ++i) wrong += got[i] != want[members[i]];
         CHECK(wrong == 0);
@@ -220,6 +230,11 @@ TEST_CASE("paged_attention: a row's bits do not depend on how the launch divides
           members.push_back(static_cast<std::size_t>(s));
           if (++done >= all && members.size() % n == 0) break;
         }
+      }
+      for (int i = 0; i < (n == 2 || n == 7 ? 8 : 0); ++i) {  // short ones only
+        std::vector<std::size_t> some;
+        while (some.size() < n) some.push_back(static_cast<std::size_t>(random.integer(0, 10)));
+        check(some);
       }
       for (auto at = members.begin(); n > 1 && at != members.end(); at += static_cast<std::ptrdiff_t>(n)) {
         check(std::vector<std::size_t>(at, at + static_cast<std::ptrdiff_t>(n)));

@@ -20,9 +20,9 @@ struct DecodeShared {
   static constexpr int kRows = 8 * kRowTiles;
   static constexpr int kPitch = kDim + 4;  // floats from row to row: other banks
   using Part = Node<kDim, kRows, 32 * kDecodeWarps>;
-  using Share = Node<kDim, kRows, 32 * kDecodeWarps, kClusterCtas>;  // a cluster's CTA finishes a quarter of the rows
+  using Share = Node<kDim, kRows, 32 * kDecodeWarps, kFinishers>;  // a cluster's CTA finishes a quarter of the rows
   using Parts = Exchange<Part, Share>;
-  static constexpr int kFixed = Parts::kBytes + kDecodeWarps * kRows * (kPitch * 4 + 8);
+  static constexpr int kFixed = kDecodeWarps * kRows * (kPitch * 4 + 8);
   static constexpr int kStage = kDecodeWarps * 2 * TileLoader<Kind, kDim, false>::kSide;
 
   static constexpr int bytes(int stages) { return kFixed + stages * (kStage + kDecodeWarps * 4); }
@@ -35,10 +35,10 @@ struct DecodeShared {
 
   __device__ DecodeShared(char* base, int stages) {
     ring = base;
-    exchange = {ring + stages * kStage};
-    slots = reinterpret_cast<float*>(ring + stages * kStage + Parts::kBytes);
+    slots = reinterpret_cast<float*>(ring + stages * kStage);
     states = reinterpret_cast<SoftmaxState*>(slots + kDecodeWarps * kRows * kPitch);
     masks = reinterpret_cast<uint32_t*>(states + kDecodeWarps * kRows);
+    exchange = {reinterpret_cast<const char*>(masks + kDecodeWarps * stages)};
   }
 };
 
@@ -70,7 +70,7 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
 
   uint32_t head, row_tile;
-  const uint32_t turn = params.work.clustered ? blockIdx.x / kClusterCtas : blockIdx.x;
+  const uint32_t turn = blockIdx.x >> (2 * params.work.cluster_levels);
   const uint32_t item = params.row_tiles_div.divide(params.kv_heads_div.divide(turn, head), row_tile);
   const DecodeWork work = find_work<kTokens>(p, params.tree, params.work, params.seqs_div, item);
   if (work.sequence < 0) return;
@@ -124,7 +124,9 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   }
 
   const int64_t first_part = (static_cast<int64_t>(row_tile) * p.num_kv_heads + head) * params.work.items + work.first;
-  const Meetings meetings = {first_part, part, params.work.clustered ? 1 : 0};
+  // Where a sequence has fewer parts than a cluster has CTAs, the others have left.
+  const int levels = kHasClusters ? min(params.work.cluster_levels, cut) : 0;
+  const Meetings meetings = {first_part, part, levels};
   const bool prepares = cut > meetings.prepares() && threadIdx.x == 0;
   const unsigned long long word = prepares ? params.arrivals.look(first_part + part) : 0;
 
@@ -133,9 +135,8 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   const int32_t plain_begin = plain && !same ? max(p.oldest(last_position) - tree.origin + kTokens - 1, 0) / kTokens : 0;
   const int32_t plain_end = !plain ? 0 : same ? high_tile : max(first_position + 1 - tree.origin, 0) / kTokens;
 
-  const bool clustered = kHasClusters && cut > 0 && params.work.clustered;
-  if (clustered) {
-    if (warp == 0) shared.exchange.open();
+  if (levels > 0) {
+    if (warp == 0) shared.exchange.open(levels);
     cluster_arrive();
   }
   const float value_scale = p.value_scale(static_cast<int32_t>(head)) * Kind::gain;
@@ -241,14 +242,14 @@ __global__ void __launch_bounds__(32 * kDecodeWarps, decode_ctas(kDim, kRowTiles
   __syncthreads();
   typename Shared::Part node;
   node.gather(shared.slots, shared.states, Shared::kPitch);
-  if (clustered) {
+  if (levels > 0) {
     const int rank = meetings.share();
     cluster_wait();
     shared.exchange.send(node, rank, rows - first_row);
-    if (first_row + rank * Shared::Parts::kShareRows >= rows) return;
+    if (rank >= kFinishers || first_row + rank * Shared::Parts::kShareRows >= rows) return;
     typename Shared::Share share;
     share.share = rank;
-    shared.exchange.receive(share);
+    shared.exchange.receive(share, levels);
     if (fold_parts(share, params.arrivals, params.partials, meetings, cut)) {
       share.finish(p, q, first_row, rows, static_cast<int32_t>(head), value_scale, params.vector_out);
     }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "cuda/primitives/cluster.cuh"
 #include "vkv.h"
 
 namespace vkv::cuda {
@@ -11,17 +12,23 @@ namespace vkv::cuda {
 struct DecodeParams;
 
 struct DecodeInstance {
-  static constexpr int kDevices = 16;
+  static constexpr int kDevices = 16, kLevels = 2;
 
   vkv_dtype cache;  // of 16-bit caches the query's dtype too
   int32_t dim, row_tiles;  // head dims and 8 query rows each that fit
   bool x_packed;
   void (*kernel)(DecodeParams);
-  int32_t tile_tokens, fixed_bytes, stage_bytes;  // shared memory: bytes + stages * stage_bytes
+  int32_t tile_tokens, fixed_bytes, stage_bytes;
   int32_t state_floats;                           // of a part in the workspace
   int32_t ctas;                                   // per multiprocessor, as compiled
-  bool clusters;                                  // may be launched in clusters
-  std::atomic<int32_t>* allowed;                  // [kDevices]: the device and the bytes of shared memory last allowed
+  int32_t exchange_bytes;                         // of shared memory, for each CTA of its cluster; 0: not in clusters
+  std::atomic<int32_t>* allowed;                  // [kDevices]: the device and the bytes of shared memory allowed
+  std::atomic<int64_t>* clusters;                 // [kDevices][kLevels]: what was last asked about clusters, and the answer
+
+  // Shared memory of a CTA with `stages` tiles in its rings, in a cluster of 4^levels.
+  int32_t shared_bytes(int stages, int levels) const {
+    return fixed_bytes + stages * stage_bytes + (levels == 0 ? 0 : kInboxBytes + (exchange_bytes << (2 * levels)));
+  }
 };
 
 struct DecodeInstances {

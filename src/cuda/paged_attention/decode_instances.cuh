@@ -9,6 +9,8 @@ namespace vkv::cuda {
 
 template <class Kind, int kDim, int kRowTiles, bool kXPacked>
 inline std::atomic<int32_t> decode_allowed[DecodeInstance::kDevices];
+template <class Kind, int kDim, int kRowTiles, bool kXPacked>
+inline std::atomic<int64_t> decode_clusters[DecodeInstance::kDevices * DecodeInstance::kLevels];
 
 template <class Kind, int kDim, int kRowTiles, bool kXPacked>
 constexpr DecodeInstance decode_instance() {
@@ -23,8 +25,9 @@ constexpr DecodeInstance decode_instance() {
           Shared::bytes(1) - Shared::bytes(0),
           Node<kDim, 8 * kRowTiles, 32 * kDecodeWarps>::kFloats,
           decode_ctas(kDim, kRowTiles),
-          true,
-          decode_allowed<Kind, kDim, kRowTiles, kXPacked>};
+          Shared::Parts::kSlotBytes,
+          decode_allowed<Kind, kDim, kRowTiles, kXPacked>,
+          decode_clusters<Kind, kDim, kRowTiles, kXPacked>};
 }
 
 template <class Kind>

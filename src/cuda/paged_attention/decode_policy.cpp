@@ -19,9 +19,10 @@ constexpr int64_t kMostParts = 16384;
 constexpr int64_t kChunkBytes = 1 << 20, kChunkElements = 2048 * 128;
 // Where all lengths decide: parts that cutting may add, in waves of CTAs.
 constexpr int64_t kMostWaves = 4;
-// Tiles of 16-bit caches that are soon done. On an H100, 128 parts in clusters or not: of 32 tiles 17.6 / 18.0 us, of 128
-// tiles 51.2 / 49.6 us.
-constexpr int64_t kShortPart = 32;
+// Tiles of 16-bit caches, of parts that go into clusters of 4, and of 16, where most multiprocessors have a CTA. On an H100, 128
+// parts apart, in clusters of 4, and of 16: of 64 tiles 30.9 / 30.9 / 29.3 us, of 128 tiles 53.3 / 53.2 / 51.7 us, of 512
+// tiles 187 / 192 / 187 us.
+constexpr int64_t kShortPart = 32, kLongPart = 128;
 // Bytes a second that a CTA reads which has a multiprocessor for itself, of 16-bit and of narrower caches; and the share of
 // the memory's nominal rate that all of them reach. Measured on H100 and H200.
 constexpr double kAlone = 25e9, kAloneWidening = 20e9, kReached = 0.9;
@@ -115,6 +116,11 @@ void balance(const CudaContext& ctx, const PagedAttention& p, int deepest, Decod
   plan.work.tail = (widens ? kCostsWidening : kCosts).tail;
 }
 
+// Tiles of 16 bits that take as long.
+int64_t weight(const PagedAttention& p, int64_t tiles) {
+  return tiles * (p.key_cache.dtype == VKV_DTYPE_NVFP4 ? 4 : element_size(p.key_cache.dtype) == 1 ? 2 : 1);
+}
+
 void cut_by_length(const CudaContext& ctx, const PagedAttention& p, int32_t tiles, int deepest, DecodePlan& plan) {
   const DecodeInstance& instance = *plan.instance;
   WorkPolicy& w = plan.work;
@@ -122,25 +128,36 @@ void cut_by_length(const CudaContext& ctx, const PagedAttention& p, int32_t tile
   int64_t chunk_tokens = kChunkBytes / (2 * row_bytes(p));
   if (whole <= kFewWaves * ctx.num_sms * instance.ctas) chunk_tokens = std::min(chunk_tokens, kChunkElements / p.head_dim);
   w.chunk_tiles = static_cast<int32_t>(std::max<int64_t>(chunk_tokens / instance.tile_tokens, 1));
-  // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills.
-  while (w.least_cut < deepest && (whole << (2 * w.least_cut)) * 10 < int64_t{ctx.num_sms} * 9) ++w.least_cut;
+  // Nine tenths of the multiprocessors: one more cut would cost more folds than it fills. So would one of short parts into
+  // more than there are multiprocessors: on an H100, one KV head, 16 sequences of 2048 tokens in 64 / 256 12.0 / 13.7 us.
+  const auto parts = [&](int cut) { return whole << (2 * cut); };
+  while (w.least_cut < deepest && parts(w.least_cut) * 10 < int64_t{ctx.num_sms} * 9) {
+    if (parts(w.least_cut + 1) > ctx.num_sms && weight(p, tiles) >> (2 * w.least_cut) <= kShortPart) break;
+    ++w.least_cut;
+  }
   w.most_cut = w.least_cut;
   while (p.num_seqs > 1 && w.most_cut < deepest && tiles >> (2 * w.most_cut) > w.chunk_tiles &&
-         whole << (2 * w.most_cut + 2) <= kMostParts) {
+         parts(w.most_cut + 1) <= kMostParts) {
     ++w.most_cut;
   }
   plan.items = p.num_seqs << (2 * w.most_cut);
   plan.ctas = resident_ctas(ctx, instance, plan.parts());
 }
 
-// Whether parts meet in clusters, without the workspace: where all sequences but the shortest have several. Clusters may leave
-// a multiprocessor idle and another with two CTAs, which counts where most have one, unless parts are short.
-bool clustered(const CudaContext& ctx, const PagedAttention& p, int64_t tiles, const DecodePlan& plan) {
-  if (ctx.cc_major < 9 || !plan.instance->clusters || plan.work.balanced || plan.work.least_cut == 0) return false;
-  // By what a tile takes: an NVFP4 one four times as long as one of 16 bits.
-  const int tile = p.key_cache.dtype == VKV_DTYPE_NVFP4 ? 4 : element_size(p.key_cache.dtype) == 1 ? 2 : 1;
-  const bool is_short = (tiles * tile) >> (2 * plan.work.least_cut) <= kShortPart;
-  return plan.parts() <= (is_short ? ctx.num_sms : ctx.num_sms / 2);
+// The levels of the tree, `most` of them, whose nodes meet in clusters of 4^levels CTAs, without the workspace: where all
+// sequences but the shortest have several parts. Clusters may leave a multiprocessor idle and another with two CTAs, which
+// counts where most have one and parts are long. Where all have two, clusters of 4 save about 0.9 us.
+int cluster_levels(const CudaContext& ctx, const PagedAttention& p, int64_t tiles, const DecodePlan& plan, int most) {
+  if (ctx.cc_major < 9 || plan.instance->exchange_bytes == 0 || plan.work.balanced) return 0;
+  const auto fits = [&](int levels) {
+    return levels <= std::min(most, plan.work.least_cut) && plan.instance->shared_bytes(plan.stages, levels) <= ctx.shared_per_block;
+  };
+  const int64_t part = weight(p, tiles) >> (2 * plan.work.least_cut), parts = plan.parts();
+  if (parts <= ctx.num_sms) {
+    if (fits(2) && part <= kLongPart) return 2;
+    return fits(1) && (part <= kShortPart || parts <= ctx.num_sms / 2) ? 1 : 0;
+  }
+  return fits(1) && part <= kLongPart && parts <= int64_t{ctx.num_sms} * plan.ctas ? 1 : 0;
 }
 
 }  // namespace
@@ -182,10 +199,11 @@ DecodePlan decode_plan(const CudaContext& ctx, const PagedAttention& p, int32_t 
       p.num_seqs * tiles < int64_t{1} << 31 && tiles_follow_length) {
     balance(ctx, p, deepest, plan);
   }
-  plan.work.clustered = clustered(ctx, p, tiles, plan);
   plan.work.items = static_cast<int32_t>(std::min<int64_t>(plan.items, 0x7FFFFFFF));
   const bool narrow = row_bytes(p) < 128 && p.num_seqs * plan.units <= kFewWaves * ctx.num_sms * plan.ctas;
   plan.stages = stages(ctx, instance, plan.ctas, narrow ? kNarrowInFlight : kInFlight);
+  plan.work.cluster_levels = cluster_levels(ctx, p, tiles, plan, 2);
+  plan.else_levels = cluster_levels(ctx, p, tiles, plan, 1);
   return plan;
 }
 

@@ -17,6 +17,7 @@ struct DecodePlan {
   const DecodeInstance* instance;  // null: no kernel serves it
   int32_t ctas, stages;  // CTAs that share a multiprocessor, tiles in the rings of their warps
   int32_t longest_query;  // sequences of more query tokens are left to another kernel
+  int else_levels;  // of clusters, where as many as `work` has do not run at a time
   TreePolicy tree;
   WorkPolicy work;
   int64_t row_tiles;  // of a sequence, at most

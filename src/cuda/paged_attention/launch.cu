@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <mutex>
 
 #include "cuda/launch.hpp"
 #include "cuda/ops.hpp"
@@ -54,12 +55,47 @@ DecodePlan plan_or_refuse(const CudaContext& ctx, const PagedAttention& p) {
   return plan;
 }
 
-// Kernels may take the shared memory that their plans ask for, on every device that they meet.
+// Kernels may take the shared memory that their plans ask for, on every device that they meet. Never less than before: another
+// thread may be about to launch with that.
 void allow_shared_memory(const DecodeInstance& instance, int device, int bytes) {
-  if (instance.allowed[device % DecodeInstance::kDevices].load(std::memory_order_relaxed) == (device << 20 | bytes)) return;
+  std::atomic<int32_t>& allowed = instance.allowed[device % DecodeInstance::kDevices];
+  const auto enough = [&] {
+    const int32_t known = allowed.load(std::memory_order_acquire);
+    return known >> 20 == device && (known & 0xFFFFF) >= bytes;
+  };
+  if (enough()) return;
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (enough()) return;
   require("cudaFuncSetAttribute", cudaFuncSetAttribute(reinterpret_cast<const void*>(instance.kernel),
                                                        cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  instance.allowed[device % DecodeInstance::kDevices].store(device << 20 | bytes, std::memory_order_relaxed);
+  allowed.store(device << 20 | bytes, std::memory_order_release);
+}
+
+// Clusters of 4^levels CTAs that the current device, `device`, runs at a time.
+int64_t clusters_at_a_time(const DecodeInstance& instance, int device, int levels, int shared) {
+  std::atomic<int64_t>& known = instance.clusters[device % DecodeInstance::kDevices * DecodeInstance::kLevels + levels - 1];
+  const int64_t question = (int64_t{device} << 4 | levels) << 20 | shared;
+  const int64_t answer = known.load(std::memory_order_relaxed);
+  if (answer >> 16 == question) return answer & 0xFFFF;
+  const void* kernel = reinterpret_cast<const void*>(instance.kernel);
+  if (levels > 1) {
+    require("cudaFuncSetAttribute", cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
+  }
+  ClusterAttributes attributes(1u << (2 * levels));
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(1u << (2 * levels));
+  config.blockDim = dim3(32 * kDecodeWarps);
+  config.dynamicSmemBytes = static_cast<std::size_t>(shared);
+  config.attrs = attributes.list;
+  config.numAttrs = 2;
+  int count = 0;
+  if (cudaOccupancyMaxActiveClusters(&count, kernel, &config) != cudaSuccess) {
+    cudaGetLastError();
+    count = 0;
+  }
+  known.store(question << 16 | count, std::memory_order_relaxed);
+  return count;
 }
 
 }  // namespace
@@ -90,13 +126,18 @@ void run(const Context& context, const PagedAttention& p, vkv_stream stream) {
   d.row_tiles_div = FastDiv(static_cast<uint32_t>(plan.row_tiles));
   d.seqs_div = FastDiv(static_cast<uint32_t>(p.num_seqs));
   const DecodeInstance& instance = *plan.instance;
-  // More than the kernel uses where fewer CTAs are to share a multiprocessor than could.
-  const int fewer = plan.ctas < instance.ctas && !plan.work.clustered ? ctx.shared_per_sm / (plan.ctas + 1) : 0;
-  const int shared = std::max(instance.fixed_bytes + plan.stages * instance.stage_bytes, fewer);
   const DeviceGuard guard(ctx.device);
-  allow_shared_memory(instance, ctx.device, shared);
+  int shared = 0;
+  for (const int levels : {plan.work.cluster_levels, plan.else_levels, 0}) {
+    // More than the kernel uses where fewer CTAs are to share a multiprocessor than could.
+    const int fewer = plan.ctas < instance.ctas && levels == 0 ? ctx.shared_per_sm / (plan.ctas + 1) : 0;
+    shared = std::max(instance.shared_bytes(plan.stages, levels), fewer);
+    allow_shared_memory(instance, ctx.device, shared);
+    d.work.cluster_levels = levels;
+    if (levels == 0 || clusters_at_a_time(instance, ctx.device, levels, shared) << (2 * levels) >= plan.parts()) break;
+  }
   launch(ctx, instance.kernel, plan.parts(), 32 * kDecodeWarps, static_cast<std::size_t>(shared), stream, d,
-         plan.work.clustered ? kClusterCtas : 1);
+         1u << (2 * d.work.cluster_levels));
   if (prefill_serves(p)) launch_prefill(ctx, p, d.attention, stream);
 }
 

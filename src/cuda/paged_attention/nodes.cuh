@@ -158,21 +158,22 @@ struct Node {
   }
 };
 
-// Where a cluster's CTAs leave the nodes of their parts: each gets a share of the rows from all. In shared memory: accumulators
-// of four CTAs, states of four, the barrier.
+// CTAs of a cluster that finish rows, a quarter each.
+constexpr int kFinishers = 4;
+
+// Where a cluster's 4 or 16 CTAs leave the nodes of their parts: each finisher gets its rows from all. In shared memory: the
+// barrier, then a slot for each CTA: accumulators and states.
 template <class NodeType, class Share>
 struct Exchange {
-  static constexpr int kShareFloats = NodeType::kAccs / kClusterCtas, kShareRows = Share::kAll / Share::kRowVectors;
-  static constexpr int kAccBytes = NodeType::kAccs * 4, kStateBytes = kClusterCtas * kShareRows * 8;
-  static constexpr int kBytes = kAccBytes + kStateBytes + 16;
+  static constexpr int kShareFloats = NodeType::kAccs / kFinishers, kShareRows = Share::kAll / Share::kRowVectors;
+  static constexpr int kAccBytes = kShareFloats * 4, kSlotBytes = kAccBytes + kShareRows * 8;
 
   const char* base;
 
-  __device__ uint32_t accs() const { return shared_address(base); }
-  __device__ uint32_t states() const { return accs() + kAccBytes; }
-  __device__ Inbox inbox() const { return {states() + kStateBytes}; }
+  __device__ Inbox inbox() const { return {shared_address(base)}; }
+  __device__ uint32_t slot(int rank) const { return shared_address(base) + kInboxBytes + rank * kSlotBytes; }
 
-  __device__ void open() const { inbox().open(kAccBytes + kStateBytes); }
+  __device__ void open(int levels) const { inbox().open(kSlotBytes << (2 * levels)); }
 
   // To all whose shares have one of `rows` rows.
   __device__ void send(const NodeType& node, int rank, int32_t rows) const {
@@ -181,29 +182,40 @@ struct Exchange {
       const int to = node.row(i) / kShareRows, row = node.row(i) % kShareRows;
       if (to * kShareRows >= rows) continue;
       const Inbox there = inbox().of(to);
-      there.send(Inbox::in_cluster(accs() + 4 * (rank * kShareFloats + row * NodeType::kRowVectors * 4 + node.dim(i)), to), node.acc[i]);
+      there.send(Inbox::in_cluster(slot(rank) + 4 * (row * NodeType::kRowVectors * 4 + node.dim(i)), to), node.acc[i]);
       if (node.dim(i) == 0) {
-        there.send(Inbox::in_cluster(states() + 8 * (rank * kShareRows + row), to), make_float2(node.state[i].max, node.state[i].sum));
+        there.send(Inbox::in_cluster(slot(rank) + kAccBytes + 8 * row, to), make_float2(node.state[i].max, node.state[i].sum));
       }
     }
   }
-  __device__ void receive(Share& share) const {
+  // The node of `levels` levels over the parts.
+  __device__ void receive(Share& share, int levels) const {
     inbox().wait();
-    share.chain([&](int c, int i) -> typename Share::Vector {
-      const int row = share.row(i) % kShareRows;
-      const float* acc = reinterpret_cast<const float*>(base) + c * kShareFloats + row * NodeType::kRowVectors * 4 + share.dim(i);
-      const auto s = reinterpret_cast<const float2*>(base + kAccBytes)[c * kShareRows + row];
-      return {{s.x, s.y}, *reinterpret_cast<const float4*>(acc)};
-    });
+    const auto node_of = [&](Share& node, const char* first) {
+      node.chain([&](int c, int i) -> typename Share::Vector {
+        const char* slot = first + c * kSlotBytes;
+        const int row = share.row(i) % kShareRows;
+        const auto s = reinterpret_cast<const float2*>(slot + kAccBytes)[row];
+        return {{s.x, s.y}, *reinterpret_cast<const float4*>(slot + 4 * (row * NodeType::kRowVectors * 4 + share.dim(i)))};
+      });
+    };
+    node_of(share, base + kInboxBytes);
+    if (levels == 1) return;
+#pragma unroll 1
+    for (int c = 1; c < 4; ++c) {
+      Share next;
+      node_of(next, base + kInboxBytes + 4 * c * kSlotBytes);
+      if (!share.idle()) share.append(next);
+    }
   }
 };
 
 // Where parts of one row tile meet: four neighbours, then the nodes of four such groups, and so on. `first_part`: of the row
-// tile. With clusters the first four have met before, and each share of the rows then meets for itself.
+// tile. With clusters the first 4 or 16 have met before, and each share of the rows then meets for itself.
 struct Meetings {
   int64_t first_part;
   int32_t part;
-  int first;  // level of the nodes that meet first: 0, or with clusters 1
+  int first;  // level of the nodes that meet first: 0, or with clusters 1 or 2
 
   __device__ int share() const { return part & ((1 << (2 * first)) - 1); }
   // The first part of the node of level `done` that this part is under.

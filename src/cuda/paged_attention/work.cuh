@@ -17,7 +17,7 @@ constexpr int kBalanceWarps = 4;    // of a CTA
 struct WorkPolicy {
   int32_t items;
   bool balanced;                             // by all lengths
-  bool clustered;                            // four neighbouring parts are a cluster
+  int32_t cluster_levels;                    // 4^cluster_levels neighbouring parts are a cluster; 0 to 2
   int32_t least_cut, most_cut, chunk_tiles;  // else
   // What balance() knows of the GPU and the cache. Work is counted in tiles of one CTA that has a multiprocessor for itself.
   float units;         // CTAs of an item
@@ -211,8 +211,8 @@ __device__ DecodeWork find_work(const AttentionParams& p, const TreePolicy& tree
     return balance<kTileTokens, kBalanceWarps, kMostBalanced / (32 * kBalanceWarps)>(p, tree, policy, static_cast<int32_t>(item));
   }
   // Later parts first: only long sequences have them.
-  auto part = static_cast<int32_t>((1u << (2 * (policy.most_cut - (policy.clustered ? 1 : 0)))) - 1 - seqs.divide(item, s));
-  if (policy.clustered) part = part * kClusterCtas + static_cast<int32_t>(blockIdx.x % kClusterCtas);
+  auto part = static_cast<int32_t>((1u << (2 * (policy.most_cut - policy.cluster_levels))) - 1 - seqs.divide(item, s));
+  part = (part << (2 * policy.cluster_levels)) + static_cast<int32_t>(blockIdx.x & ((1u << (2 * policy.cluster_levels)) - 1));
   return {static_cast<int32_t>(s), part, static_cast<int32_t>(s << (2 * policy.most_cut)), -1,
           p.sequences.load(static_cast<int32_t>(s))};
 }

@@ -7,7 +7,7 @@
 
 namespace vkv::cuda {
 
-constexpr int kClusterCtas = 4;  // where a launch has clusters
+constexpr int kInboxBytes = 16;  // aligned to as many
 
 #ifdef __CUDACC__
 
@@ -17,7 +17,7 @@ constexpr bool kHasClusters = false;
 constexpr bool kHasClusters = true;
 #endif
 
-// Shared memory that the CTAs of the cluster write to; `bar`: an mbarrier in it that counts their bytes.
+// Shared memory that the CTAs of the cluster write to; `bar`: an mbarrier in it, of kInboxBytes, that counts their bytes.
 //
 // open() by a warp of its owner, and then cluster_arrive() and cluster_wait(), come before what is written.
 struct Inbox {
