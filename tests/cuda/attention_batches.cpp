@@ -63,16 +63,11 @@ class Pool {
     starts_ = room(2 * 4);
   }
 
-  int64_t blocks(std::size_t s) const { return static_cast<int64_t>(blocks_[s].size()); }
-
-  // Out and lse of each member of a batch, with a table and max_seq_len of so many blocks; 0: as the longest has. With the
+  // Out and lse of each member of a batch, with a table and max_seq_len of so many blocks; 0: of the longest member. With the
   // most, max_query_len is far too large too.
   std::vector<std::vector<uint8_t>> run(const std::vector<std::size_t>& members, int64_t columns) {
     const bool loose = columns == kMostColumns;
-    int64_t longest = 0, longest_query = 0;
-    if (columns == 0) {
-      for (const std::size_t s : members) columns = std::max(columns, blocks(s));
-    }
+    int64_t longest = 0, longest_query = 0, bound = columns * kBlock;
     std::vector<int32_t> seq_lens, starts = {0};
     std::vector<uint8_t> query;
     for (const std::size_t s : members) {
@@ -81,6 +76,10 @@ class Pool {
       seq_lens.push_back(static_cast<int32_t>(lengths[s]));
       starts.push_back(starts.back() + static_cast<int32_t>(query_len(s)));
       query.insert(query.end(), queries_[s].begin(), queries_[s].end());
+    }
+    if (columns == 0) {
+      bound = longest;
+      columns = (longest + kBlock - 1) / kBlock;
     }
     std::vector<int32_t> table(static_cast<std::size_t>(columns) * members.size(), INT_MAX);
     for (std::size_t i = 0; i < members.size(); ++i) {
@@ -102,7 +101,7 @@ class Pool {
     upload(*query_, query);
     p.block_table = tensor(*table_, VKV_DTYPE_I32, {n, columns});
     p.seq_lens = tensor(*seq_lens_, VKV_DTYPE_I32, {n});
-    p.max_seq_len = static_cast<int32_t>(std::max(longest, (columns - 1) * kBlock + 1));
+    p.max_seq_len = static_cast<int32_t>(bound);
     if (loose || tokens != n) {
       p.query_start_loc = tensor(*starts_, VKV_DTYPE_I32, {n + 1});
       p.max_query_len = static_cast<int32_t>(loose ? kLooseQueries : longest_query);
@@ -209,10 +208,10 @@ TEST_CASE("paged_attention: a row's bits do not depend on how the launch divides
       CHECK((want.back() != std::vector<uint8_t>(want.back().size(), 0xFF)));  // written at all
     }
     const auto check = [&](const std::vector<std::size_t>& members) {
-      int64_t blocks = 0;
-      for (const std::size_t s : members) blocks = std::max(blocks, pool.blocks(s));
+      int64_t longest = 0;
+      for (const std::size_t s : members) longest = std::max(longest, pool.lengths[s]);
       for (const int64_t columns : {0, 128, 512, 2048, 8192}) {
-        if (columns != 0 && columns < blocks) continue;
+        if (columns != 0 && columns * Pool::kBlock < longest) continue;
         if (members.size() > 7 && columns != 0 && columns != Pool::kMostColumns) continue;
         CAPTURE(members.size(), pool.lengths[members.front()], pool.lengths[members.back()], columns);
         const auto got = pool.run(members, columns);
